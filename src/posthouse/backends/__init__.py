@@ -1,0 +1,1 @@
+"""Implementations of the ports; only app.wiring chooses among them."""

@@ -1,0 +1,1 @@
+"""Records, directory and search in SQLite files."""

@@ -1,0 +1,1 @@
+"""Formats of mail and groupware data (pure)."""

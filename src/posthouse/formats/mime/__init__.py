@@ -1,0 +1,1 @@
+"""MIME: header fields, line ends, dot-stuffing, reports (pure)."""

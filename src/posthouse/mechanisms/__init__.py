@@ -1,0 +1,1 @@
+"""Authentication mechanisms as machines (pure)."""

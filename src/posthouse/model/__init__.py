@@ -1,0 +1,1 @@
+"""Values of the house: ids, items, folders, changes, batches, errors (pure)."""

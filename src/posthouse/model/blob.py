@@ -1,0 +1,65 @@
+"""Blobs: immutable bytes, named by their content.
+
+Notes:
+    A message is kept in *wire form*: CRLF line ends, lines that begin with a dot doubled, a final CRLF, then the
+    terminator ``.CRLF``. That is byte for byte what SMTP brought and what RETR sends, so neither copies nor scans.
+    ``size_bytes`` is the size of the plain content; where ``has_dot_lines`` is false the plain content is the
+    stored bytes less the three of the terminator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from posthouse.model.ids import BlobHash
+
+
+class BlobForm(IntEnum):
+    """How the bytes are stored."""
+
+    RAW = 0
+    WIRE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """Names a blob and says how to read it, wherever it lies.
+
+    Attributes:
+        blob_hash: SHA-256 of the stored form.
+        form: how it is stored.
+        size_bytes: of the plain content.
+        stored_bytes: of the stored form.
+        has_dot_lines: WIRE only: some line was doubled, so plain and stored bytes differ beyond the terminator.
+        lacks_final_eol: WIRE only: the plain content did not end in CRLF; one was added to the stored form
+            (``size_bytes`` counts it not).
+    """
+
+    blob_hash: BlobHash
+    form: BlobForm
+    size_bytes: int
+    stored_bytes: int
+    has_dot_lines: bool = False
+    lacks_final_eol: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StagedBlob:
+    """A blob on its way into the store, complete but not yet durable.
+
+    Attributes:
+        ref: its name and shape.
+        data: the stored form in memory, or None when it lies in ``path``.
+        path: a finished temporary file in the blob area, or None.
+        head: the first bytes of the plain content (at least the header block, at most 1 MiB), for indexing.
+    """
+
+    ref: BlobRef
+    data: bytes | None
+    path: Path | None
+    head: bytes

@@ -1,0 +1,1 @@
+"""Sockets, TLS, processes, tasks, logs, metrics."""

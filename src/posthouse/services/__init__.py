@@ -1,0 +1,1 @@
+"""What the organisation's mail system does, for every door alike."""

@@ -1,0 +1,1 @@
+"""Import, export, backup, verify, doctor: work on the whole store."""

@@ -1,0 +1,1 @@
+"""THE store: the only way to read and write mailboxes."""
