@@ -1,0 +1,144 @@
+"""A real server in a process tree of its own, for tests that drive it from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DOORS = ("smtp", "submission", "submissions", "pop3", "pop3s", "lmtp", "admin")
+START_S = 30
+STOP_S = 30
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now (below the ephemeral range, so that no client takes them)."""
+    found: list[int] = []
+    port = 20_000 + (os.getpid() * 37) % 9_000
+    while len(found) < count:
+        port = port + 1 if port < 31_000 else 20_000
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+    return found
+
+
+@dataclass
+class Server:
+    """One data directory and, while it runs, its supervisor."""
+
+    data: Path
+    settings: str = ""
+    tables: dict[str, str] = field(default_factory=dict)
+    domain: str = "example.org"
+    environment: dict[str, str] = field(default_factory=dict)
+    workers: int = 1
+    ports: dict[str, int] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.ports = dict(zip(DOORS, free_ports(len(DOORS)), strict=True))
+        self.command("init", "--domain", self.domain, "--hostname", "mail.example.org")
+        listen = "\n".join(f'{door} = ["127.0.0.1:{port}"]' for door, port in self.ports.items())
+        path = self.data / "posthouse.toml"
+        tables = "\n".join(f"[{name}]\n{body}" for name, body in self.tables.items())
+        path.write_text(f"{self.settings}\n{path.read_text()}\n[listen]\n{listen}\n{tables}\n")
+
+    def command(self, *words: str, given: str = "", check: bool = True) -> str:
+        """Run the command line; its standard output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "posthouse", *words, "--data", str(self.data)],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def add_user(self, name: str, password: str = "wonderland") -> None:
+        """A person of our domain."""
+        self.command(
+            "user",
+            "add",
+            f"{name}@{self.domain}",
+            "--name",
+            name,
+            "--password-stdin",
+            given=password + "\n",
+        )
+
+    def add_device(self, name: str, label: str) -> str:
+        """A device password."""
+        out = self.command("device", "add", f"{name}@{self.domain}", "--label", label, "--json")
+        password: str = json.loads(out)["password"]
+        return password
+
+    def start(self) -> float:
+        """Start and wait until it is ready; the seconds that took."""
+        begun = time.monotonic()
+        log = (self.data / "server.log").open("a")
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "posthouse",
+                "serve",
+                "--data",
+                str(self.data),
+                "--workers",
+                str(self.workers),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **self.environment},
+        )
+        log.close()
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line or not json.loads(line)["ready"]:
+            raise AssertionError(
+                f"did not start: {line!r}\n{(self.data / 'server.log').read_text()[-4000:]}"
+            )
+        return time.monotonic() - begun
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_S)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the supervisor; the kernel ends its children."""
+        if self.process:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait(STOP_S)
+            if self.process.stdout:
+                self.process.stdout.close()
+            self.process = None
+
+    def tls(self) -> ssl.SSLContext:
+        """A client context that trusts the house's authority."""
+        return ssl.create_default_context(cafile=str(self.data / "tls" / "ca.pem"))
+
+    def log_lines(self) -> list[dict[str, object]]:
+        """Everything it logged."""
+        text = (self.data / "server.log").read_text()
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
