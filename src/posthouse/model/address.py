@@ -64,7 +64,7 @@ class Address:
     def __str__(self) -> str:
         """The form for the wire; the local part is quoted where the grammar asks for it."""
         local = self.local
-        plain = all(c in _ATEXT or c > "\x7f" for c in local)
+        plain = _ATEXT.issuperset(local) or all(c in _ATEXT or c > "\x7f" for c in local)
         if not plain or not local or local[0] == "." or local[-1] == "." or ".." in local:
             escaped = local.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{escaped}"@{self.domain}'

@@ -9,7 +9,7 @@ Notes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,19 @@ class BlobForm(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class BlobLocation:
+    """Where the bytes lie; a hint for reading, never an identity (compaction moves blobs).
+
+    Attributes:
+        pack: number of the pack file, or 0 for a file of its own.
+        offset: of the stored form in the pack; for a file of its own: its generation.
+    """
+
+    pack: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlobRef:
     """Names a blob and says how to read it, wherever it lies.
 
@@ -38,6 +51,7 @@ class BlobRef:
         has_dot_lines: WIRE only: some line was doubled, so plain and stored bytes differ beyond the terminator.
         lacks_final_eol: WIRE only: the plain content did not end in CRLF; one was added to the stored form
             (``size_bytes`` counts it not).
+        location: where it lay when the row was read; None when not known. Takes no part in comparison.
     """
 
     blob_hash: BlobHash
@@ -46,6 +60,7 @@ class BlobRef:
     stored_bytes: int
     has_dot_lines: bool = False
     lacks_final_eol: bool = False
+    location: BlobLocation | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

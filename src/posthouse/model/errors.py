@@ -115,5 +115,9 @@ class MailLoop(PosthouseError):
     """The message has passed through too many hosts, or through this mailbox before."""
 
 
+class ParserFailed(PosthouseError):
+    """A parser could not make sense of what it was given, died over it or took too long."""
+
+
 class ConfigurationError(PosthouseError):
     """A setting is wrong. The message names file, key and remedy."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -123,7 +123,9 @@ class Login:
     Attributes:
         principal: the person.
         device_id: which device password; 0 for the person's own.
+        credential_mark: tells the credential used from a later one in its place; not a secret.
     """
 
     principal: Principal
     device_id: DeviceId
+    credential_mark: bytes = field(default=b"", repr=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from posthouse.model.blob import BlobForm, BlobRef, StagedBlob
+    from posthouse.model.blob import BlobForm, BlobLocation, BlobRef, StagedBlob
     from posthouse.model.ids import BlobHash
 
 
@@ -61,6 +61,8 @@ class Blobs(Protocol):
     def read(self, ref: BlobRef) -> memoryview:
         """The whole stored form, without copying where the backend can (a mapped file).
 
+        Uses ``ref.location`` when it is set and still right, else asks the records where the blob lies.
+
         Raises:
             NotFound: no such blob.
             Unavailable: it could not be read now.
@@ -73,6 +75,25 @@ class Blobs(Protocol):
 
     def free_bytes(self) -> int:
         """Free space where blobs are written; a cached figure, at most 1 s old."""
+        ...
+
+
+class BlobJournal(Protocol):
+    """What an engine needs of the blob area while it commits a group. Called from the writer's thread only."""
+
+    def write(self, staged: StagedBlob) -> BlobLocation:
+        """Put a staged blob where it will stay; not yet durable. Raises OSError."""
+        ...
+
+    def sync(self) -> None:
+        """Make everything written since the last call durable. Raises OSError: then none of it may be named.
+
+        After an error the journal has already left the file in question for a fresh one; the sync is not retried.
+        """
+        ...
+
+    def drop(self, location: BlobLocation, blob_hash: BlobHash, stored_bytes: int) -> None:
+        """The row is gone: the space may be given back."""
         ...
 
 

@@ -42,9 +42,28 @@ class DirectoryRecords(Protocol):
 
     # --- principals
     def add_principal(
-        self, kind: PrincipalKind, address: str, name: str, mailbox_id: MailboxId
+        self,
+        kind: PrincipalKind,
+        address: str,
+        name: str,
+        mailbox_id: MailboxId,
+        *,
+        scram_salt: bytes = b"",
+        secret: Secret | None = None,
     ) -> Principal:
-        """Raises AlreadyExists when the address or an alias of that name is taken."""
+        """Make a principal, with its own password (device_id 0) in the same go when one is given.
+
+        Args:
+            kind: what it is.
+            address: primary address.
+            name: as shown to people.
+            mailbox_id: 0 for groups.
+            scram_salt: under which ``secret`` was made; b"": one is chosen at random.
+            secret: the person's own password; None: none yet.
+
+        Raises:
+            AlreadyExists: the address, or an alias of that name, is taken.
+        """
         ...
 
     def principal(self, principal_id: PrincipalId) -> Principal:

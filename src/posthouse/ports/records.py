@@ -114,6 +114,15 @@ class Records(Protocol):
         """Places with a greater uid, in order of uid; at most ``limit`` (<= 2 000)."""
         ...
 
+    async def place_columns(
+        self, mailbox_id: MailboxId, folder_id: FolderId, after: Uid, limit: int
+    ) -> tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]:
+        """The uids, item_ids, size_bytes and received_at of what ``places`` would give.
+
+        For listings of whole folders: a million messages without a million objects.
+        """
+        ...
+
     async def changes_since(
         self, mailbox_id: MailboxId, folder_id: FolderId, since: ChangeNumber, limit: int
     ) -> ChangePage:
