@@ -95,7 +95,8 @@ def _wanted(domain: str, hostname: str) -> tuple[_Record, ...]:
             f"_pop3s._tcp.{d}",
             "SRV",
             hostname,
-            f"_pop3s._tcp.{d}. SRV 0 1 995 {hostname}.\n_submissions._tcp.{d}. SRV 0 1 465 {hostname}.",
+            f"_pop3s._tcp.{d}. SRV 0 1 995 {hostname}.\n"
+            f"_submissions._tcp.{d}. SRV 0 1 465 {hostname}.",
             "mail clients find their settings by it",
         ),
         _Record(

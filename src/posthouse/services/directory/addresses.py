@@ -1,0 +1,197 @@
+"""Addresses: who gets mail for one, and who may send as one.
+
+Spec: RFC 5321 §4.5.1 (postmaster), RFC 2142 §4 (abuse), RFC 5233 §1 (detail after a separator).
+
+Notes:
+    - The order: the address as written (a person, alias or group may have a ``+`` in its name),
+      then without its detail, then postmaster and abuse, then the domain's catch-all.
+    - ``postmaster@`` and ``abuse@`` of our domains always reach somebody: whoever has that
+      address or alias, else the person made first who is not disabled. To change that, give
+      somebody the alias.
+    - Answers are cached until the directory's version moves. A lookup costs a few microseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from posthouse.model.address import Address
+from posthouse.model.errors import NotFound
+from posthouse.model.people import PrincipalKind
+from posthouse.services.directory.expansion import Expander
+
+if TYPE_CHECKING:
+    from posthouse.model.ids import MailboxId
+    from posthouse.model.people import Principal
+    from posthouse.ports.directory import DirectoryRecords
+
+CACHED_MAX = 50_000
+DUTIES = frozenset({"postmaster", "abuse"})
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTarget:
+    """One mailbox that gets the mail.
+
+    Attributes:
+        principal: whose.
+        mailbox_id: where.
+        address: the address that was asked about.
+        detail: its part after the separator; only when it names this principal itself.
+    """
+
+    principal: Principal
+    mailbox_id: MailboxId
+    address: Address
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Who gets mail for an address.
+
+    Attributes:
+        is_local: the domain is ours.
+        deliveries: each mailbox once.
+        forwards: foreign addresses that get it too, each once.
+    """
+
+    is_local: bool
+    deliveries: tuple[LocalTarget, ...] = ()
+    forwards: tuple[str, ...] = ()
+
+
+FOREIGN = Resolution(is_local=False)
+
+
+class Addresses:
+    """Answers about addresses. One per process.
+
+    Args:
+        directory: the people.
+        detail_separator: what separates ``alice`` from the detail; one character.
+    """
+
+    def __init__(self, directory: DirectoryRecords, detail_separator: str = "+") -> None:
+        self._directory = directory
+        self._separator = detail_separator
+        self._version = -1
+        self._domains: frozenset[str] = frozenset()
+        self._resolutions: dict[Address, Resolution | None] = {}
+        self._senders: dict[tuple[int, Address], bool] = {}
+
+    def is_local_domain(self, domain: str) -> bool:
+        """Whether we receive mail for it; ``domain`` in the form of ``Address.domain``."""
+        self._refresh()
+        return domain in self._domains
+
+    def resolve(self, address: Address) -> Resolution:
+        """Who gets mail for an address.
+
+        Raises:
+            NotFound: the domain is ours, but nobody is behind the address.
+            AccessDenied: a group that stands for too many addresses.
+        """
+        self._refresh()
+        if address.domain not in self._domains:
+            return FOREIGN
+        if address in self._resolutions:
+            resolution = self._resolutions[address]
+        else:
+            resolution = self._resolved(address)
+            if len(self._resolutions) >= CACHED_MAX:
+                self._resolutions.clear()
+            self._resolutions[address] = resolution
+        if resolution is None:
+            raise NotFound(f"nobody is behind {address}")
+        return resolution
+
+    def may_send_as(self, principal: Principal, address: Address) -> bool:
+        """Whether mail of this person may carry the address: the one place that decides."""
+        self._refresh()
+        key = (principal.principal_id, address)
+        answer = self._senders.get(key)
+        if answer is None:
+            answer = self._is_own(principal, address) or self._is_granted(principal, address)
+            if len(self._senders) >= CACHED_MAX:
+                self._senders.clear()
+            self._senders[key] = answer
+        return answer
+
+    def _is_own(self, principal: Principal, address: Address) -> bool:
+        if address.domain not in self._domains:
+            return False
+        found, _ = self._find_with_detail(address)
+        if found is None:
+            return False
+        return found.principal_id == principal.principal_id
+
+    def _is_granted(self, principal: Principal, address: Address) -> bool:  # noqa: ARG002
+        """Open: send-as rights on shared mailboxes and rooms are grants of the store."""
+        return False
+
+    def _refresh(self) -> None:
+        version = self._directory.version()
+        if version == self._version:
+            return
+        self._domains = frozenset(self._directory.domains())
+        self._resolutions.clear()
+        self._senders.clear()
+        self._version = version
+
+    def _resolved(self, address: Address) -> Resolution | None:
+        principal, detail = self._find_with_detail(address)
+        if principal is None:
+            return self._caught(address)
+        return self._expanded(principal, address, detail)
+
+    def _caught(self, address: Address) -> Resolution | None:
+        """What the domain's catch-all makes of an address nobody has."""
+        text = self._directory.catch_all(address.domain)
+        if not text:
+            return None
+        target = Address.parse(text)
+        if target.domain not in self._domains:
+            return Resolution(is_local=True, forwards=(str(target),))
+        principal = self._find(target)
+        return self._expanded(principal, address, "") if principal else None
+
+    def _expanded(self, principal: Principal, address: Address, detail: str) -> Resolution | None:
+        # The domains as they were when the cache was last looked at: what is worked out now is kept
+        # for that version of the directory.
+        is_local_domain = self._domains.__contains__
+        try:
+            expansion = Expander(self._directory, self._find, is_local_domain).expand(principal)
+        except NotFound:
+            return None
+        deliveries = tuple(
+            LocalTarget(
+                recipient,
+                recipient.mailbox_id,
+                address,
+                detail if recipient.principal_id == principal.principal_id else "",
+            )
+            for recipient in expansion.recipients
+        )
+        return Resolution(is_local=True, deliveries=deliveries, forwards=tuple(expansion.forwards))
+
+    def _find(self, address: Address) -> Principal | None:
+        return self._find_with_detail(address)[0]
+
+    def _find_with_detail(self, address: Address) -> tuple[Principal | None, str]:
+        principal = self._directory.by_address(address.key)
+        if principal is not None:
+            return principal, ""
+        base, detail = address.without_detail(self._separator)
+        if base != address:
+            principal = self._directory.by_address(base.key)
+        if principal is None and base.local.casefold() in DUTIES:
+            principal = self._first_person()
+            detail = ""
+        return principal, detail
+
+    def _first_person(self) -> Principal | None:
+        people = self._directory.principals(PrincipalKind.USER)
+        able = [person for person in people if not person.is_disabled]
+        return min(able or people, key=lambda person: person.principal_id, default=None)

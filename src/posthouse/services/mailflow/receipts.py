@@ -1,0 +1,138 @@
+"""Receipts: telling an echo of a lost answer from a new message, also across restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from posthouse.model.batch import Commit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from posthouse.services.mailflow.board import SettledBoard
+    from posthouse.services.mailflow.envelope import Recipient
+    from posthouse.store.store import Store
+
+_SETTLED_PER_COMMIT_MAX = 500
+_FLUSH_PAUSE_S = 0.002
+_FLUSH_PATIENCE = 5
+
+
+def receipt_of(
+    sender: str, recipients: Sequence[Recipient], blob_hash: bytes, message_id: str
+) -> bytes:
+    """Names an acceptance; b"" without Message-ID: then a repeat cannot be recognised."""
+    if not message_id:
+        return b""
+    if len(recipients) == 1:
+        to = recipients[0].address.key
+    else:
+        to = "\n".join(sorted(recipient.address.key for recipient in recipients))
+    return sha256(f"{sender}\0{to}\0{message_id}\0".encode("utf-8", "replace") + blob_hash).digest()
+
+
+class Receipts:
+    """Receipts of this process: under way, or settled but not yet forgotten by the records."""
+
+    def __init__(self, store: Store, board: SettledBoard) -> None:
+        self._store = store
+        self._board = board
+        self._settled: set[bytes] = set()
+        self._leaving: set[bytes] = set()
+        self._renewed: set[bytes] = set()
+        self._under_way: dict[bytes, asyncio.Future[None] | None] = {}
+        self._commits_under_way = 0
+        self._work = asyncio.Event()
+
+    def settle(self, receipt: bytes) -> None:
+        """The answer was heard."""
+        if receipt:
+            self._settled.add(receipt)
+            self._board.pin(receipt)
+            self._work.set()
+
+    async def is_echo(self, receipt: bytes) -> bool:
+        """Whether this message was accepted before and its answer not known to be heard.
+
+        A repeat that comes while the first is being committed waits for it. After False the caller
+        must call ``finished``.
+        """
+        while receipt in self._under_way:
+            waiter = self._under_way[receipt]
+            if waiter is None:
+                waiter = self._under_way[receipt] = asyncio.get_running_loop().create_future()
+            await asyncio.shield(waiter)
+        self._under_way[receipt] = None
+        is_echo = False
+        if self._board.is_pinned(receipt) or receipt in self._settled or receipt in self._leaving:
+            # It may stand in the records still, and shall from now on stand for the new message.
+            self._board.unpin(receipt)
+            self._settled.discard(receipt)
+            self._renewed.add(receipt)
+            return False
+        try:
+            is_echo = await self._store.records.receipt_stands(receipt)
+        except BaseException:
+            self.finished(receipt, is_committed=False)
+            raise
+        if is_echo:
+            self.finished(receipt, is_committed=True)
+        return is_echo
+
+    def finished(self, receipt: bytes, *, is_committed: bool) -> None:
+        """The message is committed, or will not be: then what was settled before is so again."""
+        if receipt in self._renewed:
+            self._renewed.discard(receipt)
+            if not is_committed:
+                self.settle(receipt)
+        waiter = self._under_way.pop(receipt, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def take_settled(self) -> tuple[bytes, ...]:
+        """Receipts for the next commit to forget; ``give_back`` them when it fails."""
+        settled = self._settled
+        self._commits_under_way += 1
+        if len(settled) <= _SETTLED_PER_COMMIT_MAX:
+            taken = tuple(settled)
+            settled.clear()
+        else:
+            taken = tuple(settled.pop() for _ in range(_SETTLED_PER_COMMIT_MAX))
+        self._leaving.update(taken)
+        return taken
+
+    def committed(self, settled: tuple[bytes, ...]) -> None:
+        """The commit that ``take_settled`` was called for went through."""
+        self._commits_under_way -= 1
+        self._leaving.difference_update(settled)
+
+    def give_back(self, settled: tuple[bytes, ...]) -> None:
+        """The commit failed."""
+        self._commits_under_way -= 1
+        self._leaving.difference_update(settled)
+        self._settled.update(settled)
+
+    async def flush(self) -> None:
+        """Forget settled receipts now. Raises Unavailable; they are kept for the next time then."""
+        while self._settled:
+            settled = self.take_settled()
+            try:
+                await self._store.apply(Commit(batches=(), settled=settled))
+            except BaseException:
+                self.give_back(settled)
+                raise
+            self.committed(settled)
+
+    async def keep_flushed(self) -> None:
+        """Flush soon after receipts settle, unless commits take them along before."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await asyncio.sleep(_FLUSH_PAUSE_S)
+            for _ in range(_FLUSH_PATIENCE):
+                if not self._commits_under_way:
+                    break
+                await asyncio.sleep(_FLUSH_PAUSE_S)
+            await self.flush()

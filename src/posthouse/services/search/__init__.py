@@ -1,0 +1,1 @@
+"""Search: one query language for all doors, and the indexer that feeds it."""
