@@ -6,27 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running import Server
+from tests.running import PEOPLE, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of a session that do not break it: alice, bob, carol; two workers."""
-    server = Server(tmp_path_factory.mktemp("house") / "data", workers=2)
-    for name in ("alice", "bob", "carol"):
-        server.add_user(name)
+    server = Server(tmp_path_factory.mktemp("house") / "data", people=PEOPLE, workers=2)
     server.start()
     yield server
     assert server.stop() == 0
 
 
 @pytest.fixture
-def own_house(tmp_path: pytest.TempPathFactory) -> Iterator[Server]:
+def own_house(tmp_path: Path) -> Iterator[Server]:
     """A server of one test's own, not started."""
-    server = Server(tmp_path / "data")  # type: ignore[operator]
-    server.add_user("alice")
+    server = Server(tmp_path / "data", people=PEOPLE)
     yield server
     server.kill()

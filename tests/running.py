@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+from posthouse.app.wiring import open_house
+from posthouse.model.people import PrincipalKind
+
+PEOPLE = ("alice", "bob", "carol")
+DOMAIN = "example.org"
+PASSWORD = "wonderland"
 DOORS = ("smtp", "submission", "submissions", "pop3", "pop3s", "lmtp", "admin")
 START_S = 30
 STOP_S = 30
@@ -33,6 +44,41 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
+def posthouse(data: Path, *words: str, given: str = "", check: bool = True) -> str:
+    """Run the command line; its standard output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "posthouse", *words, "--data", str(data)],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def add_user(data: Path, address: str, password: str = PASSWORD) -> None:
+    """A person."""
+    words = ("user", "add", address, "--name", address.partition("@")[0], "--password-stdin")
+    posthouse(data, *words, given=password + "\n")
+
+
+@cache
+def _template(people: tuple[str, ...]) -> Path:
+    """A data directory as the commands make it; made once and copied, since each takes half a second."""
+    place = Path(tempfile.mkdtemp(prefix="posthouse-template-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    data = place / "data"
+    posthouse(data, "init", "--domain", DOMAIN, "--hostname", "mail.example.org")
+    if people:
+        with open_house(data) as house:
+            for name in people:
+                house.run(house.people.add(PrincipalKind.USER, f"{name}@{DOMAIN}", name, PASSWORD))
+    return data
+
+
 @dataclass
 class Server:
     """One data directory and, while it runs, its supervisor."""
@@ -40,7 +86,7 @@ class Server:
     data: Path
     settings: str = ""
     tables: dict[str, str] = field(default_factory=dict)
-    domain: str = "example.org"
+    people: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     workers: int = 1
     ports: dict[str, int] = field(default_factory=dict)
@@ -48,41 +94,23 @@ class Server:
 
     def __post_init__(self) -> None:
         self.ports = dict(zip(DOORS, free_ports(len(DOORS)), strict=True))
-        self.command("init", "--domain", self.domain, "--hostname", "mail.example.org")
+        shutil.copytree(_template(self.people), self.data)
         listen = "\n".join(f'{door} = ["127.0.0.1:{port}"]' for door, port in self.ports.items())
         path = self.data / "posthouse.toml"
         tables = "\n".join(f"[{name}]\n{body}" for name, body in self.tables.items())
         path.write_text(f"{self.settings}\n{path.read_text()}\n[listen]\n{listen}\n{tables}\n")
 
     def command(self, *words: str, given: str = "", check: bool = True) -> str:
-        """Run the command line; its standard output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "posthouse", *words, "--data", str(self.data)],
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if check and done.returncode:
-            raise AssertionError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done.stdout
+        """Run the command line on this data directory; its standard output."""
+        return posthouse(self.data, *words, given=given, check=check)
 
-    def add_user(self, name: str, password: str = "wonderland") -> None:
+    def add_user(self, name: str, password: str = PASSWORD) -> None:
         """A person of our domain."""
-        self.command(
-            "user",
-            "add",
-            f"{name}@{self.domain}",
-            "--name",
-            name,
-            "--password-stdin",
-            given=password + "\n",
-        )
+        add_user(self.data, f"{name}@{DOMAIN}", password)
 
     def add_device(self, name: str, label: str) -> str:
         """A device password."""
-        out = self.command("device", "add", f"{name}@{self.domain}", "--label", label, "--json")
+        out = self.command("device", "add", f"{name}@{DOMAIN}", "--label", label, "--json")
         password: str = json.loads(out)["password"]
         return password
 
@@ -142,3 +170,32 @@ class Server:
         """Everything it logged."""
         text = (self.data / "server.log").read_text()
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def bugs(self) -> list[dict[str, object]]:
+        """Log lines that no client may ever cause."""
+        return [
+            line
+            for line in self.log_lines()
+            if line["level"] == "error" or str(line["event"]).endswith(".bug")
+        ]
+
+    def is_healthy(self) -> bool:
+        """What the admin door says."""
+        url = f"http://127.0.0.1:{self.ports['admin']}/health"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(json.load(answer)["healthy"])
+
+    def children(self) -> list[int]:
+        """Process ids of workers and jobs."""
+        assert self.process
+        pid = self.process.pid
+        return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def memory_kib(self) -> int:
+        """What the children keep in memory of their own."""
+        total = 0
+        for pid in self.children():
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith(("Private_Dirty:", "Private_Clean:")):
+                    total += int(line.split()[1])
+        return total

@@ -59,12 +59,11 @@ def marks(server: Server, name: str) -> Counter[str]:
 def server(tmp_path: Path) -> Iterator[Server]:
     one = Server(
         tmp_path / "data",
+        people=_NAMES,
         settings="allow_plaintext_auth = true",
         workers=2,
         tables={"limits": 'space_floor = "1 MiB"'},
     )
-    for name in _NAMES:
-        one.add_user(name)
     yield one
     one.kill()
 

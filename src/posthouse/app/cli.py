@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -32,7 +33,7 @@ COMMANDS = {
 
 
 class _Lazy(click.Group):
-    """Imports a command's module only when it is asked for: ``posthouse ports`` need not load the mail flow."""
+    """Imports a module only when it is asked for: ``ports`` need not load the mail flow."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -54,6 +55,7 @@ def posthouse() -> None:
 
 def main() -> None:
     """Run a command; an error is one sentence on standard error and exit status 1."""
+    os.umask(0o077)  # what we write is nobody else's business
     try:
         posthouse(prog_name="posthouse")
     except PosthouseError as e:

@@ -9,14 +9,17 @@ Notes:
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from math import isfinite
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from posthouse.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FILE_NAME = "posthouse.toml"
@@ -26,6 +29,8 @@ STANDARD_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "pop3": 110
 _ADMIN_PORTS = {"loopback": 2088, "public": 8088}
 _SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _TIME_UNITS = {"": 1, "S": 1, "MIN": 60, "H": 3600, "DAYS": 86400, "DAY": 86400}
+
+_SEPARATORS = ("+", "-", "_", "=", "#")
 
 Size = int
 Seconds = float
@@ -140,7 +145,7 @@ class Config:
     data: Path
     profile: str = _key("loopback", "loopback (127.0.0.1, ports + 2000) or public (standard ports)")
     hostname: str = _key("localhost", "our name for other hosts; the certificate carries it")
-    workers: int = _key(0, "worker processes; 0: one per core")
+    workers: int = _key(0, "worker processes; 0: one for every two cores")
     user: str = _key("", "user to become after binding the ports, when started as root")
     allow_plaintext_auth: bool = _key(
         default=False, doc="take passwords without TLS (never on the internet)"
@@ -179,7 +184,7 @@ class Config:
         return self.data / (self.tls.key or "tls/server.key")
 
 
-_SECTIONS: dict[str, Any] = {
+SECTIONS: dict[str, Any] = {
     "listen": ListenSettings,
     "tls": TlsSettings,
     "limits": LimitSettings,
@@ -247,10 +252,46 @@ def _check(config: Config, path: str) -> None:
             address_from_text(config.queue.smarthost)
         except ValueError as e:
             raise ConfigurationError(f"{path}: queue.smarthost: {e}") from None
+    _check_names(config, path)
     if not config.hostname or any(c.isspace() for c in config.hostname):
         raise ConfigurationError(
             f"{path}: hostname: give the full name of this host, e.g. mail.example.org"
         )
+
+
+def _check_names(config: Config, path: str) -> None:
+    readings: tuple[tuple[str, tuple[str, ...], Callable[[str], object], str], ...] = (
+        (
+            "limits.unlimited_networks",
+            config.limits.unlimited_networks,
+            ipaddress.ip_network,
+            "no network; write it as 192.0.2.0/24 or 2001:db8::/32",
+        ),
+        (
+            "queue.nameservers",
+            config.queue.nameservers,
+            _nameserver,
+            "no address; write it as 192.0.2.53 or 192.0.2.53:5353",
+        ),
+    )
+    for key, values, read, remedy in readings:
+        for value in values:
+            try:
+                read(value)
+            except ValueError:
+                raise ConfigurationError(f'{path}: {key}: "{value}" is {remedy}') from None
+    if config.detail_separator not in _SEPARATORS:
+        raise ConfigurationError(
+            f'{path}: detail_separator: "{config.detail_separator}" is unknown; '
+            f"use one of: {' '.join(_SEPARATORS)}"
+        )
+
+
+def _nameserver(text: str) -> object:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return ipaddress.ip_address(address_from_text(text)[0])
 
 
 def _read_section(cls: Any, tree: dict[str, Any], path: str, section: str, **given: object) -> Any:  # noqa: ANN401
@@ -276,12 +317,12 @@ def _read_section(cls: Any, tree: dict[str, Any], path: str, section: str, **giv
 
 
 def _nearest(key: str, section: str, known: dict[str, Any]) -> str:
+    for table, kind in SECTIONS.items():
+        if key in {f.name for f in fields(kind)}:
+            return f"it belongs into the table [{table}]"
     near = get_close_matches(key, known, n=1, cutoff=0.5)
     if near:
         return f"did you mean {section}{near[0]}?"
-    for table, kind in _SECTIONS.items():
-        if key in {f.name for f in fields(kind)}:
-            return f"it belongs into the table [{table}]"
     return f"known here: {', '.join(sorted(known))}"
 
 
@@ -324,7 +365,7 @@ def _check_listen(values: list[str], special: str, where: str) -> None:
 
 
 def _quantity(value: object, units: dict[str, int], where: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
         return float(value)
     if isinstance(value, str):
         digits = value.strip().rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
@@ -337,41 +378,3 @@ def _quantity(value: object, units: dict[str, int], where: str) -> float:
     raise ConfigurationError(
         f"{where}: expected a number, or text with a unit ({known}), got {value!r}"
     )
-
-
-def document(profile: str, hostname: str) -> str:
-    """The text of a new configuration file: what was chosen, every other key as a comment."""
-    lines = [
-        "# Posthouse. Every key there is, with its default; take away the # to change one.",
-        "# After a change: posthouse doctor, then restart.",
-        "",
-        f'profile = "{profile}"',
-        f'hostname = "{hostname}"',
-        "",
-    ]
-    chosen = {"data", "profile", "hostname"}
-    top = [f for f in fields(Config) if f.name not in chosen]
-    for f in top:
-        if f.metadata:
-            lines += [f"# {f.metadata['doc']}", f"#{f.name} = {_toml(f.default)}", ""]
-    for f in top:
-        if not f.metadata:
-            section = _SECTIONS[f.name]
-            lines += [f"# --- {section.__doc__}", f"#[{f.name}]"]
-            for key in fields(section):
-                default = key.default_factory() if callable(key.default_factory) else key.default
-                lines += [f"# {key.metadata['doc']}", f"#{key.name} = {_toml(default)}"]
-            lines.append("")
-    return "\n".join(lines)
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{v}"' for v in value) + "]"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

@@ -3,8 +3,8 @@
 Spec: RFC 5321 §4.1.2 (Mailbox), RFC 6531 §3.3 (UTF-8 local parts), RFC 5890 (A-labels).
 
 Notes:
-    The directory compares local parts without regard to case (as every organisation expects) but keeps what
-    was written. Domains are compared as lower-case A-labels.
+    The directory compares local parts without regard to case (as every organisation expects) but
+    keeps what was written. Domains are compared as lower-case A-labels.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Address:
         return self.local.isascii()
 
     def without_detail(self, separator: str = "+") -> tuple[Address, str]:
-        """Split ``alice+Projects`` into Alice's address and ``Projects`` ("" when there is none)."""
+        """Split ``alice+Projects`` into Alice's address and ``Projects`` ("" where none)."""
         base, _, detail = self.local.partition(separator)
         if not base:
             return self, ""

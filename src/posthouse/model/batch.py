@@ -1,17 +1,19 @@
 """The one way to write: batches of operations under preconditions, all or nothing.
 
 Notes:
-    A batch concerns one mailbox. A commit is one or more batches (of different mailboxes) and additions to the
-    outbound queue that become durable together or not at all: so every recipient of a message is served in one go.
-    Nobody holds a transaction across ``await``: a batch is data, and its answer is data.
-    Later operations refer to folders and items made earlier in the same batch by ``Made(n)``: the result of the
-    n-th operation (0-based).
+    A batch concerns one mailbox. A commit is one or more batches (of different mailboxes) and
+    additions to the outbound queue that become durable together or not at all: so every recipient
+    of a message is served in one go. Nobody holds a transaction across ``await``: a batch is data,
+    and its answer is data. Later operations refer to folders and items made earlier in the same
+    batch by ``Made(n)``: the result of the n-th operation (0-based).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from posthouse.model.blob import BlobRef, StagedBlob
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from posthouse.model.rights import Rights
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """Stands for the id that operation ``index`` of the same batch gave."""
 
     index: int
@@ -101,14 +102,19 @@ class ChangeFolder:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFolder:
-    """Removes a folder with all below it; its items go to Recoverable Items. A special folder is Conflict."""
+    """Removes a folder with all below it; its items go to Recoverable Items.
+
+    A special folder is Conflict.
+    """
 
     folder: FolderId
 
 
-@dataclass(frozen=True, slots=True)
-class AddItem:
-    """Adds an item. Raises QuotaExceeded when the mailbox would pass its quota. Result: item_id, uid."""
+class AddItem(Struct, frozen=True):
+    """Adds an item.
+
+    Raises QuotaExceeded when the mailbox would pass its quota. Result: item_id, uid.
+    """
 
     folder: FolderId | Made
     item: NewItem
@@ -116,7 +122,10 @@ class AddItem:
 
 @dataclass(frozen=True, slots=True)
 class CopyItems:
-    """Copies items into another (or the same) folder as new items, in the order given. Result: item_ids, uids."""
+    """Copies items into another (or the same) folder as new items, in the order given.
+
+    Result: item_ids, uids.
+    """
 
     source: FolderId
     item_ids: tuple[ItemId, ...]
@@ -125,7 +134,10 @@ class CopyItems:
 
 @dataclass(frozen=True, slots=True)
 class MoveItems:
-    """Moves items: same item_id, new uid; in the source they vanish. Those no longer there are skipped."""
+    """Moves items: same item_id, new uid; in the source they vanish.
+
+    Those no longer there are skipped.
+    """
 
     source: FolderId
     item_ids: tuple[ItemId, ...]
@@ -134,7 +146,7 @@ class MoveItems:
 
 @dataclass(frozen=True, slots=True)
 class ExpungeItems:
-    """Deletes for good as a user sees it: into Recoverable Items with a date, or out of it altogether.
+    """Deletes for good as a user sees it: into Recoverable Items with a date, or out of it.
 
     Attributes:
         folder: where they lie; items no longer there are skipped.
@@ -151,9 +163,12 @@ class ExpungeItems:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFlags:
-    """Adds and removes marks. Items whose ``changed_cn`` or ``read_cn`` passed ``unchanged_since`` are left alone.
+    """Adds and removes marks.
 
-    Result: item_ids of those left alone for that reason. An item whose marks do not change takes no number.
+    Items whose ``changed_cn`` or ``read_cn`` passed ``unchanged_since`` are left alone.
+
+    Result: item_ids of those left alone for that reason. An item whose marks do not change takes no
+    number.
     """
 
     folder: FolderId
@@ -175,7 +190,10 @@ class ChangeProperties:
 
 @dataclass(frozen=True, slots=True)
 class ChangeContent:
-    """New content for an item (a draft saved again): same item_id, new uid; the old uid vanishes. Result: uid."""
+    """New content for an item (a draft saved again): same item_id, new uid; the old uid vanishes.
+
+    Result: uid.
+    """
 
     folder: FolderId
     item_id: ItemId
@@ -195,7 +213,7 @@ class RestoreItems:
 
 @dataclass(frozen=True, slots=True)
 class HideItems:
-    """Puts items out of one device's sight (POP3 DELE under the policy ``hide``); nobody else notices."""
+    """Puts items out of one device's sight (POP3 DELE under ``hide``); nobody else notices."""
 
     view: ViewId
     item_ids: tuple[ItemId, ...]
@@ -253,7 +271,9 @@ class DropSyncStates:
 
 @dataclass(frozen=True, slots=True)
 class NameProperties:
-    """Gives numbers (0x8000 up) to named properties; those known keep theirs. Result: the numbers in order.
+    """Gives numbers (0x8000 up) to named properties; those known keep theirs.
+
+    Result: the numbers in order.
 
     Attributes:
         names: (property set guid, name or number as text).
@@ -292,16 +312,15 @@ Operation = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Operations on one mailbox, applied in order, all or nothing.
 
     Attributes:
         mailbox_id: the mailbox.
         operations: at least one.
         preconditions: checked first.
-        idempotency_key: a batch with a key that was applied before does nothing and gives the first answer again
-            (kept 7 days). At most 64 bytes.
+        idempotency_key: a batch with a key that was applied before does nothing and gives the first
+            answer again (kept 7 days). At most 64 bytes.
     """
 
     mailbox_id: MailboxId
@@ -310,16 +329,18 @@ class Batch:
     idempotency_key: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """What becomes durable together.
 
     Attributes:
         batches: at most one per mailbox.
-        blobs: the new content that the batches and queue entries refer to; made durable before the rows.
+        blobs: the new content that the batches and queue entries refer to; made durable before the
+            rows.
         queued: additions to the outbound queue.
-        receipt: names an acceptance whose answer may get lost on the way (see ``Records.receipt_stands``); b"" none.
+        receipt: names an acceptance whose answer may get lost on the way (see
+            ``Records.receipt_stands``); b"" none.
         settled: receipts whose answer is known to have arrived: forgotten.
+        refuses_repeat: when the receipt stands already, nothing is done and Repeated is raised.
     """
 
     batches: tuple[Batch, ...]
@@ -327,15 +348,16 @@ class Commit:
     queued: tuple[NewQueued, ...] = ()
     receipt: bytes = b""
     settled: tuple[bytes, ...] = ()
+    refuses_repeat: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OperationResult:
+class OperationResult(Struct, frozen=True):
     """What one operation gave.
 
     Attributes:
         folder_id: of MakeFolder.
-        item_ids: of AddItem and CopyItems (one per item), MoveItems (those moved), ChangeFlags (those left alone).
+        item_ids: of AddItem and CopyItems (one per item), MoveItems (those moved), ChangeFlags
+            (those left alone).
         uids: beside item_ids, for AddItem, CopyItems, MoveItems, ChangeContent.
         numbers: of NameProperties.
     """
@@ -346,8 +368,7 @@ class OperationResult:
     numbers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResult:
+class BatchResult(Struct, frozen=True):
     """What a batch gave.
 
     Attributes:

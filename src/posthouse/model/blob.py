@@ -1,10 +1,11 @@
 """Blobs: immutable bytes, named by their content.
 
 Notes:
-    A message is kept in *wire form*: CRLF line ends, lines that begin with a dot doubled, a final CRLF, then the
-    terminator ``.CRLF``. That is byte for byte what SMTP brought and what RETR sends, so neither copies nor scans.
-    ``size_bytes`` is the size of the plain content; where ``has_dot_lines`` is false the plain content is the
-    stored bytes less the three of the terminator.
+    A message is kept in *wire form*: CRLF line ends, lines that begin with a dot doubled, a final
+    CRLF, then the terminator ``.CRLF``. That is byte for byte what SMTP brought and what RETR
+    sends, so neither copies nor scans. ``size_bytes`` is the size of the plain content; where
+    ``has_dot_lines`` is false the plain content is the stored bytes less the three of the
+    terminator.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +29,7 @@ class BlobForm(IntEnum):
     WIRE = 1
 
 
-@dataclass(frozen=True, slots=True)
-class BlobLocation:
+class BlobLocation(Struct, frozen=True):
     """Where the bytes lie; a hint for reading, never an identity (compaction moves blobs).
 
     Attributes:
@@ -48,10 +50,12 @@ class BlobRef:
         form: how it is stored.
         size_bytes: of the plain content.
         stored_bytes: of the stored form.
-        has_dot_lines: WIRE only: some line was doubled, so plain and stored bytes differ beyond the terminator.
-        lacks_final_eol: WIRE only: the plain content did not end in CRLF; one was added to the stored form
-            (``size_bytes`` counts it not).
-        location: where it lay when the row was read; None when not known. Takes no part in comparison.
+        has_dot_lines: WIRE only: some line was doubled, so plain and stored bytes differ beyond the
+            terminator.
+        lacks_final_eol: WIRE only: the plain content did not end in CRLF; one was added to the
+            stored form (``size_bytes`` counts it not).
+        location: where it lay when the row was read; None when not known. Takes no part in
+            comparison.
     """
 
     blob_hash: BlobHash
@@ -63,15 +67,15 @@ class BlobRef:
     location: BlobLocation | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class StagedBlob:
+class StagedBlob(Struct, frozen=True):
     """A blob on its way into the store, complete but not yet durable.
 
     Attributes:
         ref: its name and shape.
         data: the stored form in memory, or None when it lies in ``path``.
         path: a finished temporary file in the blob area, or None.
-        head: the first bytes of the plain content (at least the header block, at most 1 MiB), for indexing.
+        head: the first bytes of the plain content (at least the header block, at most 1 MiB), for
+            indexing.
     """
 
     ref: BlobRef

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from posthouse.model.folder import Folder
     from posthouse.model.ids import ChangeNumber, FolderId, ItemId, MailboxId, Uid
@@ -46,8 +48,9 @@ class ChangePage:
     """What changed in a folder since a point, in order of change numbers.
 
     Attributes:
-        places: created (``created_cn > since``) and changed ones, each once, as they stand now. A place whose
-            ``changed_cn <= since`` but ``read_cn > since`` changed only in its read state.
+        places: created (``created_cn > since``) and changed ones, each once, as they stand now. A
+            place whose ``changed_cn <= since`` but ``read_cn > since`` changed only in its read
+            state.
         vanished: those gone.
         upto: where the next page begins.
         has_more: whether to ask again at once.
@@ -74,8 +77,7 @@ class FolderChanges:
     upto: ChangeNumber
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Struct, frozen=True):
     """Says that a mailbox has advanced. Carries no data; may be lost; the log is the truth."""
 
     mailbox_id: MailboxId

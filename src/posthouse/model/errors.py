@@ -1,7 +1,7 @@
 """Everything that can go wrong for a user, one class per kind.
 
-Each door has one table, ``errors.py``, from these classes to its own answers. The message is for the
-log; the text for clients is fixed per class by the door.
+Each door has one table, ``errors.py``, from these classes to its own answers. The message is for
+the log; the text for clients is fixed per class by the door.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class InvalidSyncPoint(StoreError):
 
 class SyncPointExpired(StoreError):
     """Tombstones older than the point are gone: the client must start anew."""
+
+
+class Repeated(StoreError):
+    """The commit's receipt stands: the same message was accepted before. Nothing was done now."""
 
 
 class Unavailable(StoreError):

@@ -38,7 +38,10 @@ class FolderRole(IntEnum):
     JOURNAL = 13
     FILES = 14
     RECOVERABLE = 15
-    """Recoverable items: what was deleted for good, until retention takes it. Not shown by any door."""
+    """Recoverable items: what was deleted for good, until retention takes it.
+
+    Not shown by any door.
+    """
 
 
 class FolderClass(StrEnum):
@@ -82,7 +85,8 @@ class Folder:
         parent_id: 0 for the root.
         role: special folder, or NONE.
         folder_class: what it holds.
-        name: as shown, 1 to 255 characters, no control characters, "/" allowed only by doors that escape it.
+        name: as shown, 1 to 255 characters, no control characters, "/" allowed only by doors that
+            escape it.
         uid_validity: IMAP's; changes only by explicit repair.
         uid_next: the uid the next item will get.
         changed_cn: last change of the folder's own properties.
@@ -125,7 +129,8 @@ class Mailbox:
         recoverable_bytes: size of Recoverable Items.
         quota_bytes: limit of size_bytes; 0 is none.
         epoch: grows when the mailbox moves; batches may carry it.
-        settings: JSON object of per-mailbox policy (``pop_delete``: hide|trash|expunge, ``pop_folders`` ...).
+        settings: JSON object of per-mailbox policy (``pop_delete``: hide|trash|expunge,
+            ``pop_folders`` ...).
     """
 
     mailbox_id: MailboxId

@@ -1,15 +1,17 @@
 """Items: everything that lies in a folder.
 
 Notes:
-    An item is wide and rarely changes; its *place* in a folder (uid, flags) is narrow and changes often. Times are
-    integers, milliseconds since 1970 in UTC, named ``_at``.
+    An item is wide and rarely changes; its *place* in a folder (uid, flags) is narrow and changes
+    often. Times are integers, milliseconds since 1970 in UTC, named ``_at``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from posthouse.model.blob import BlobRef
@@ -44,8 +46,7 @@ class Flags(IntFlag):
     MDN_SENT = 256
 
 
-@dataclass(frozen=True, slots=True)
-class ItemColumns:
+class ItemColumns(Struct, frozen=True):
     """The typed columns of an item: whatever is sorted, filtered or listed.
 
     Attributes:
@@ -79,8 +80,7 @@ class ItemColumns:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NewItem:
+class NewItem(Struct, frozen=True):
     """What is needed to make an item.
 
     Attributes:
@@ -99,7 +99,7 @@ class NewItem:
     received_at: int
     prefix: bytes = b""
     flags: Flags = Flags.NONE
-    columns: ItemColumns = field(default_factory=ItemColumns)
+    columns: ItemColumns = ItemColumns()
     bag: bytes = b""
     uidl: str = ""
 
@@ -136,8 +136,7 @@ class Place:
     received_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """An item whole, without its blob's bytes.
 
     Attributes:
@@ -149,7 +148,8 @@ class Item:
         received_at: when it came.
         columns: typed columns.
         bag: other properties.
-        card: what was rendered once for all doors (envelope, structure, preview); b"" until rendered.
+        card: what was rendered once for all doors (envelope, structure, preview); b"" until
+            rendered.
         uidl: imported UIDL, or "".
     """
 

@@ -1,10 +1,11 @@
 """Blob rows: what the records know about blobs, for those who read, sweep and compact them.
 
 Notes:
-    A row says that the bytes at its location are whole and durable. Rows come and go only in the records engine, so
-    the order for whoever tidies the blob area is: first change the row here (durable when the call returns), then
-    touch the bytes. A row without references may come back to life at any moment before it is forgotten; once
-    ``forget_blobs`` has answered, nobody will name that location again.
+    A row says that the bytes at its location are whole and durable. Rows come and go only in the
+    records engine, so the order for whoever tidies the blob area is: first change the row here
+    (durable when the call returns), then touch the bytes. A row without references may come back to
+    life at any moment before it is forgotten; once ``forget_blobs`` has answered, nobody will name
+    that location again.
 """
 
 from __future__ import annotations
@@ -35,22 +36,28 @@ class BlobRow:
 
 
 class BlobRows(Protocol):
-    """The records engine as the blob area sees it. Implemented by the same object as ``Records``."""
+    """The records engine as the blob area sees it.
+
+    Implemented by the same object as ``Records``.
+    """
 
     def locate(self, blob_hash: BlobHash) -> BlobLocation | None:
-        """Where a blob lies now; None when there is no such row. Synchronous; callable from any thread."""
+        """Where a blob lies now; None when there is no such row.
+
+        Synchronous; callable from any thread.
+        """
         ...
 
     async def blob_rows(self, after: BlobHash, limit: int) -> Sequence[BlobRow]:
-        """Rows with a greater hash, in order of hash (b"" begins), dead ones included; at most 2 000."""
+        """Rows with a greater hash, in order (b"" begins), dead ones included; at most 2 000."""
         ...
 
     async def blob_rows_in_pack(self, pack: int, after: int, limit: int) -> Sequence[BlobRow]:
-        """Rows in a pack (not 0) with a greater offset, in order of offset (-1 begins), dead ones included."""
+        """Rows in a pack (not 0) with a greater offset, in order (-1 begins), the dead included."""
         ...
 
     async def pack_usage(self) -> Sequence[tuple[int, int]]:
-        """(pack, stored bytes its rows name) for every pack that has rows, in order of pack; 0 left out."""
+        """(pack, stored bytes its rows name) for every pack that has rows, in order; 0 left out."""
         ...
 
     async def dead_blobs(self, dead_before: int, limit: int) -> Sequence[BlobRow]:
@@ -67,7 +74,9 @@ class BlobRows(Protocol):
     async def move_blobs(
         self, moves: Sequence[tuple[BlobRow, BlobLocation]]
     ) -> Sequence[tuple[BlobRow, BlobLocation]]:
-        """Point rows at copies (already durable) of their bytes, if they still lie where the row says; says which.
+        """Point rows at copies of their bytes (already durable); says which.
+
+        Rows that no longer say where the bytes lay are left alone.
 
         References do not matter: a dead row moves too.
         """

@@ -1,10 +1,11 @@
 """Blobs: immutable bytes.
 
 Notes:
-    Writing has two steps. *Staging* collects the bytes as they arrive (memory first, a temporary file past
-    ``spool_threshold``) and costs no sync. *Committing* happens inside ``Records.apply``: the engine makes staged
-    blobs durable before the rows that name them. A staged blob that is never committed is swept.
-    Reading gives buffers that can be sent as they are; nobody copies a message to serve it.
+    Writing has two steps. *Staging* collects the bytes as they arrive (memory first, a temporary
+    file past ``spool_threshold``) and costs no sync. *Committing* happens inside ``Records.apply``:
+    the engine makes staged blobs durable before the rows that name them. A staged blob that is
+    never committed is swept. Reading gives buffers that can be sent as they are; nobody copies a
+    message to serve it.
 """
 
 from __future__ import annotations
@@ -26,13 +27,19 @@ class Staging(Protocol):
     """Stored bytes taken so far."""
 
     def write(self, data: bytes | memoryview) -> None:
-        """Take more of the stored form. Raises InsufficientSpace or Unavailable when the disk refuses."""
+        """Take more of the stored form.
+
+        Raises InsufficientSpace or Unavailable when the disk refuses.
+        """
         ...
 
     def finish(
         self, size_bytes: int, *, has_dot_lines: bool, lacks_final_eol: bool = False
     ) -> StagedBlob:
-        """The blob is whole. For RAW blobs the flags are False and ``size_bytes`` is what was written."""
+        """The blob is whole.
+
+        For RAW blobs the flags are False and ``size_bytes`` is what was written.
+        """
         ...
 
     def discard(self) -> None:
@@ -61,7 +68,8 @@ class Blobs(Protocol):
     def read(self, ref: BlobRef) -> memoryview:
         """The whole stored form, without copying where the backend can (a mapped file).
 
-        Uses ``ref.location`` when it is set and still right, else asks the records where the blob lies.
+        Uses ``ref.location`` when it is set and still right, else asks the records where the blob
+        lies.
 
         Raises:
             NotFound: no such blob.
@@ -79,16 +87,21 @@ class Blobs(Protocol):
 
 
 class BlobJournal(Protocol):
-    """What an engine needs of the blob area while it commits a group. Called from the writer's thread only."""
+    """What an engine needs of the blob area while it commits a group.
+
+    Called from the writer's thread only.
+    """
 
     def write(self, staged: StagedBlob) -> BlobLocation:
         """Put a staged blob where it will stay; not yet durable. Raises OSError."""
         ...
 
     def sync(self) -> None:
-        """Make everything written since the last call durable. Raises OSError: then none of it may be named.
+        """Make everything written since the last call durable.
 
-        After an error the journal has already left the file in question for a fresh one; the sync is not retried.
+        Raises OSError: then none of it may be named.
+        After an error the journal has already left the file in question for a fresh one; the sync
+        is not retried.
         """
         ...
 
@@ -116,7 +129,7 @@ class BlobUpkeep(Protocol):
     """Work on the blob area as a whole; one process at a time."""
 
     async def collect_garbage(self, now: int, grace_ms: int) -> Sweep:
-        """Delete blobs that lost their last reference more than ``grace_ms`` ago, and stale temporary files."""
+        """Delete stale temporary files, and blobs long (``grace_ms``) without a reference."""
         ...
 
     async def hashes(self, after: BlobHash, limit: int) -> Sequence[BlobHash]:

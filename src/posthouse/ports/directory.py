@@ -1,8 +1,9 @@
 """The directory: people, addresses, credentials, as a backend keeps them.
 
 Notes:
-    Small and read all the time. ``version()`` is a cheap question (no table scan); whoever caches compares it.
-    All changes are durable when the call returns. Changes are synchronous: they are rare and made by the operator.
+    Small and read all the time. ``version()`` is a cheap question (no table scan); whoever caches
+    compares it. All changes are durable when the call returns. Changes are synchronous: they are
+    rare and made by the operator.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class DirectoryRecords(Protocol):
         ...
 
     def add_domain(self, domain: str, catch_all: str = "") -> None:
-        """Raises AlreadyExists. ``catch_all``: address that gets mail for unknown ones ("" none)."""
+        """Raises AlreadyExists.
+
+        ``catch_all``: address that gets mail for unknown ones ("" none).
+        """
         ...
 
     def set_catch_all(self, domain: str, address: str) -> None:
@@ -83,7 +87,10 @@ class DirectoryRecords(Protocol):
         ...
 
     def remove_principal(self, principal_id: PrincipalId) -> None:
-        """With its aliases, memberships, secrets and devices. The mailbox is the store's business."""
+        """With its aliases, memberships, secrets and devices.
+
+        The mailbox is the store's business.
+        """
         ...
 
     # --- aliases, members
@@ -117,7 +124,10 @@ class DirectoryRecords(Protocol):
         ...
 
     def add_device(self, principal_id: PrincipalId, label: str, secret: Secret, at: int) -> Device:
-        """Store a device password; ``secret.device_id`` is ignored. Raises AlreadyExists for a taken label."""
+        """Store a device password; ``secret.device_id`` is ignored.
+
+        Raises AlreadyExists for a taken label.
+        """
         ...
 
     def devices(self, principal_id: PrincipalId) -> Sequence[Device]:
@@ -129,7 +139,10 @@ class DirectoryRecords(Protocol):
         ...
 
     def note_use(self, principal_id: PrincipalId, device_id: DeviceId, at: int, door: str) -> None:
-        """Remember the last use; does not change ``version``. Called at most once an hour a device."""
+        """Remember the last use; does not change ``version``.
+
+        Called at most once an hour a device.
+        """
         ...
 
     # --- secrets of the installation

@@ -1,8 +1,8 @@
 """Hints: "this mailbox has advanced", within a process and across the workers of one machine.
 
 Notes:
-    A lost hint costs latency, never correctness: ``Store.wait`` looks at the mailbox before it sleeps, and a sweep
-    repairs what got lost.
+    A lost hint costs latency, never correctness: ``Store.wait`` looks at the mailbox before it
+    sleeps, and a sweep repairs what got lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ class Hints(Protocol):
     """The bus."""
 
     def publish(self, hint: Hint) -> None:
-        """Tell everyone, this process included. Never blocks, never raises; callable from any thread."""
+        """Tell everyone, this process included.
+
+        Never blocks, never raises; callable from any thread.
+        """
         ...
 
     def subscribe(self, listener: Callable[[Hint], None]) -> Callable[[], None]:

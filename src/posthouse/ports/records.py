@@ -1,15 +1,16 @@
 """Records: mailboxes, folders, items and the outbound queue as an engine keeps them.
 
 Notes:
-    - The engine behind this port may be embedded or on other machines, so every read is one call, bounded by a
-      limit, and answers with plain values; every write is one call. There are no cursors and no transactions that
-      outlive a call. Continuation is by the last key seen.
-    - Reads are synchronous in the embedded engine but ``async`` here, for the engine that has to go over a network.
-      The embedded one never suspends in a read, so its cost is that of a call.
+    - The engine behind this port may be embedded or on other machines, so every read is one call,
+      bounded by a limit, and answers with plain values; every write is one call. There are no
+      cursors and no transactions that outlive a call. Continuation is by the last key seen.
+    - Reads are synchronous in the embedded engine but ``async`` here, for the engine that has to go
+      over a network. The embedded one never suspends in a read, so its cost is that of a call.
     - ``apply`` returns only when the commit is durable (synced), and hints have been sent.
     - A reader who has seen change number N of a mailbox has seen everything up to N.
-    - Errors: NotFound, Conflict, AlreadyExists, QuotaExceeded, SyncPointExpired, Unavailable (full disk, failed
-      write; callers must expect it everywhere). After Unavailable nothing of the commit was done.
+    - Errors: NotFound, Conflict, AlreadyExists, QuotaExceeded, SyncPointExpired, Unavailable (full
+      disk, failed write; callers must expect it everywhere). After Unavailable nothing of the
+      commit was done.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class Records(Protocol):
     async def create_mailbox(
         self, kind: MailboxKind, guid: bytes, uid_validity: int, *, quota_bytes: int = 0
     ) -> Mailbox:
-        """Make a mailbox with a root and ``model.folder.DEFAULT_FOLDERS``. ``uid_validity``: 1 to 2^32-1."""
+        """Make a mailbox with a root and ``model.folder.DEFAULT_FOLDERS``.
+
+        ``uid_validity``: 1 to 2^32-1.
+        """
         ...
 
     async def delete_mailbox(self, mailbox_id: MailboxId) -> None:
@@ -86,6 +90,7 @@ class Records(Protocol):
             QuotaExceeded: ``batch_index`` says whose.
             NotFound: a mailbox, folder or item that an operation needs is not there.
             AlreadyExists: a folder name is taken.
+            Repeated: the commit ``refuses_repeat`` and its receipt stands.
             Unavailable: the engine cannot write now (InsufficientSpace below the floor).
         """
         ...
@@ -198,19 +203,19 @@ class Records(Protocol):
     # --- accepted, but was the answer heard?
 
     async def receipt_stands(self, receipt: bytes) -> bool:
-        """Whether a commit of this receipt was made and never settled: then a repeat is an echo, not a new message."""
+        """Whether a commit of this receipt was made and never settled: a repeat is an echo then."""
         ...
 
     # --- outbound queue
 
     async def lease_queued(self, now: int, lease_ms: int, limit: int) -> Sequence[Queued]:
-        """Take messages that are due and leased by nobody, oldest first; durable before it answers."""
+        """Take messages that are due and leased by nobody, oldest first; durable on return."""
         ...
 
     async def settle_queued(
         self, queue_id: QueueId, recipients: Sequence[QueuedRecipient], commit: Commit | None
     ) -> None:
-        """Store how the recipients stand, end the lease, and apply ``commit`` (reports) in the same go.
+        """Store how the recipients stand, end the lease, apply ``commit`` (reports), in one go.
 
         When nobody waits any more the message leaves the queue.
         """
@@ -226,6 +231,10 @@ class Records(Protocol):
 
     async def next_due(self) -> int:
         """When the next message is due, ms; 0 when the queue is empty."""
+        ...
+
+    async def queue_figures(self) -> tuple[int, int]:
+        """How many messages are queued, and when the first of them was, ms (0: none)."""
         ...
 
     async def retry_queued(self, queue_id: QueueId | None, now: int) -> int:
@@ -255,7 +264,7 @@ class Records(Protocol):
         ...
 
     async def check(self) -> Sequence[str]:
-        """Look for inconsistencies (counters, references, order); one sentence each, empty when sound."""
+        """Look for inconsistencies (counters, references, order); one sentence each."""
         ...
 
     async def advanced_since(self, known: dict[MailboxId, ChangeNumber]) -> Sequence[MailboxId]:

@@ -75,7 +75,7 @@ class _Parser:
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [sys.executable, "-m", "posthouse.runtime.parse_child", settings],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
             )
         ours.settimeout(0)

@@ -167,7 +167,8 @@ class Bench:
         for sock in self.sockets:
             sock.close()
         await self.board.tasks.cancel()
-        await asyncio.sleep(0)
+        # asyncio closes the sockets of failed handshakes a few turns later.
+        await asyncio.sleep(0.01)
         self.board.close()
         os.close(self.log_read)
         os.close(self._log_write)

@@ -36,6 +36,8 @@ _DATAGRAM_BYTES_MAX = 1 + _HINTS_PER_DATAGRAM * _HINT.size
 _READ_DATAGRAMS_MAX = 64
 """Datagrams taken before the loop gets its turn again."""
 _SETTLING_S = 1.0
+_LOOK_S = 0.05
+"""A process that joins may miss hints for so long; the sweep in ``Store.wait`` repairs that."""
 _SOCKET_PATH_MAX = 107
 _Listener = TypeVar("_Listener")
 
@@ -43,7 +45,17 @@ _Listener = TypeVar("_Listener")
 class DatagramHints:
     """Implements ``ports.hints.Hints``. Make it after the fork, one per process."""
 
-    def __init__(self, run_directory: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, run_directory: Path, loop: asyncio.AbstractEventLoop, *, wants_mailboxes: bool = True
+    ) -> None:
+        """Join.
+
+        Args:
+            run_directory: where the members' sockets are.
+            loop: of this process.
+            wants_mailboxes: False: only what concerns the whole house (mailbox 0, the directory) is
+                of interest, so nobody wakes us for each delivery.
+        """
         self._directory = run_directory
         self._loop = loop
         self._queue: deque[Hint] = deque(maxlen=_QUEUE_MAX)
@@ -52,12 +64,15 @@ class DatagramHints:
         self._listeners: list[Callable[[Hint], None]] = []
         self._directory_listeners: list[Callable[[], None]] = []
         self._peers: tuple[str, ...] = ()
+        self._callees: tuple[str, ...] = ()
+        self._looked_at = -_LOOK_S
         self._peers_seen_at = -1
         self._settles_at = 0.0
         self._is_settled = False
         self._is_closed = False
         run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = run_directory / f"hints-{os.getpid()}.sock"
+        kind = "hints" if wants_mailboxes else "calls"
+        self._path = run_directory / f"{kind}-{os.getpid()}.sock"
         self._path.unlink(missing_ok=True)  # of an earlier process of our number
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._directory_descriptor = -1
@@ -125,21 +140,29 @@ class DatagramHints:
             self._tell(hint)
         if directory_changed:
             self._tell_directory()
-        peers = self._current_peers()
-        if not peers:
-            return
+        self._look_around()
         if directory_changed:
-            self._send(_KIND_DIRECTORY, peers)
+            self._send(_KIND_DIRECTORY, self._peers + self._callees)
+        if self._peers:
+            self._send_hints(hints, self._peers)
+        calls = [hint for hint in hints if not hint.mailbox_id] if self._callees else []
+        if calls:
+            self._send_hints(calls, self._callees)
+
+    def _send_hints(self, hints: list[Hint], peers: tuple[str, ...]) -> None:
         for start in range(0, len(hints), _HINTS_PER_DATAGRAM):
             self._send(_datagram(hints[start : start + _HINTS_PER_DATAGRAM]), peers)
 
-    def _current_peers(self) -> tuple[str, ...]:
-        """The other sockets; looked up again when the directory changed.
+    def _look_around(self) -> None:
+        """Find the other sockets; looked up again when the directory changed, at times.
 
         The file system's clock is coarse: for a second after a change another one may hide behind
         the same time stamp, so it is looked up at every call.
         """
         now = self._loop.time()
+        if now - self._looked_at < _LOOK_S:
+            return
+        self._looked_at = now
         try:
             seen_at = self._directory.stat().st_mtime_ns
             if seen_at != self._peers_seen_at:
@@ -148,12 +171,14 @@ class DatagramHints:
                 self._is_settled = False
             if not self._is_settled:
                 self._is_settled = now > self._settles_at
-                names = [path.name for path in self._directory.glob("hints-*.sock")]
-                own = self._path.name
-                self._peers = tuple(f"{self._base}/{name}" for name in names if name != own)
+                self._peers = self._others("hints")
+                self._callees = self._others("calls")
         except OSError:
-            return ()
-        return self._peers
+            self._peers = self._callees = ()
+
+    def _others(self, kind: str) -> tuple[str, ...]:
+        names = [path.name for path in self._directory.glob(f"{kind}-*.sock")]
+        return tuple(f"{self._base}/{name}" for name in names if name != self._path.name)
 
     def _send(self, datagram: bytes, peers: tuple[str, ...]) -> None:
         for peer in peers:

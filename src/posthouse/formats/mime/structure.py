@@ -242,8 +242,10 @@ class _Scan:
     def _close_down_to(self, level: int, end: int) -> None:
         while len(self.stack) > level + 1:
             part = self.stack[-1].part
-            part.end = max(end, part.body_start)
-            part.body_start = min(part.body_start, part.end)
+            # A part cut short by a delimiter of an outer one ends before its own header did.
+            part.end = end
+            part.body_start = min(part.body_start, end)
+            part.start = min(part.start, end)
             if part.content_type.startswith("text/") or part.is_message:
                 part.line_count = self.plain.count(b"\n", part.body_start, part.end)
             self._forget_boundary(len(self.stack) - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import shutil
 import socket
 import stat
@@ -164,5 +163,5 @@ def _bindable(where: str, host: str, port: int) -> Finding:
         "ports",
         f"{where} is free",
         "the server is not running",
-        f"posthouse serve (uid {os.getuid()})",
+        "posthouse serve",
     )

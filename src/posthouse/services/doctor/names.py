@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from posthouse.ports.resolver import Answer, Outcome
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from posthouse.ports.resolver import Resolver
-
-DKIM_SELECTOR = "posthouse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,69 +43,77 @@ class _Record:
     is_needed: bool = False
 
 
-def _wanted(domain: str, hostname: str) -> tuple[_Record, ...]:
-    d = domain
-    return (
-        _Record(
-            "dns mx",
-            d,
-            "MX",
-            hostname,
-            f"{d}. MX 10 {hostname}.",
-            "others find us by it",
-            is_needed=True,
-        ),
-        _Record(
-            "dns spf",
-            d,
-            "TXT",
-            "v=spf1",
-            f'{d}. TXT "v=spf1 mx -all"',
-            "says which hosts send our mail",
-            is_needed=True,
-        ),
-        _Record(
-            "dns dkim",
-            f"{DKIM_SELECTOR}._domainkey.{d}",
-            "TXT",
-            "p=",
-            "",
-            "lets others verify signatures; needed once anyone signs under it",
-        ),
-        _Record(
-            "dns dmarc",
-            f"_dmarc.{d}",
-            "TXT",
-            "v=DMARC1",
-            f'_dmarc.{d}. TXT "v=DMARC1; p=none; rua=mailto:postmaster@{d}"',
-            "large receivers refuse mail of domains without it",
-        ),
-        _Record(
-            "dns autodiscover",
-            f"_autodiscover._tcp.{d}",
-            "SRV",
-            hostname,
-            f"_autodiscover._tcp.{d}. SRV 0 0 443 {hostname}.",
-            "Outlook and phones find their settings by it",
-        ),
-        _Record(
-            "dns srv",
-            f"_pop3s._tcp.{d}",
-            "SRV",
-            hostname,
-            f"_pop3s._tcp.{d}. SRV 0 1 995 {hostname}.\n"
-            f"_submissions._tcp.{d}. SRV 0 1 465 {hostname}.",
-            "mail clients find their settings by it",
-        ),
-        _Record(
-            "dns mta-sts",
-            f"_mta-sts.{d}",
-            "TXT",
-            "v=STSv1",
-            f'_mta-sts.{d}. TXT "v=STSv1; id=1"',
-            "with a policy file, makes others insist on TLS towards us",
-        ),
-    )
+# {d} is the domain, {h} our host.
+_RECORDS = (
+    _Record(
+        topic="dns mx",
+        name="{d}",
+        kind="MX",
+        marker="{h}",
+        paste="{d}. MX 10 {h}.",
+        why="others find us by it",
+        is_needed=True,
+    ),
+    _Record(
+        topic="dns spf",
+        name="{d}",
+        kind="TXT",
+        marker="v=spf1",
+        paste='{d}. TXT "v=spf1 mx -all"',
+        why="says which hosts send our mail",
+        is_needed=True,
+    ),
+    _Record(
+        topic="dns dkim",
+        name="posthouse._domainkey.{d}",
+        kind="TXT",
+        marker="p=",
+        paste="",
+        why="lets others verify signatures; needed once anyone signs under it",
+    ),
+    _Record(
+        topic="dns dmarc",
+        name="_dmarc.{d}",
+        kind="TXT",
+        marker="v=DMARC1",
+        paste='_dmarc.{d}. TXT "v=DMARC1; p=none; rua=mailto:postmaster@{d}"',
+        why="large receivers refuse mail of domains without it",
+    ),
+    _Record(
+        topic="dns autodiscover",
+        name="_autodiscover._tcp.{d}",
+        kind="SRV",
+        marker="{h}",
+        paste="_autodiscover._tcp.{d}. SRV 0 0 443 {h}.",
+        why="Outlook and phones find their settings by it",
+    ),
+    _Record(
+        topic="dns srv",
+        name="_pop3s._tcp.{d}",
+        kind="SRV",
+        marker="{h}",
+        paste="_pop3s._tcp.{d}. SRV 0 1 995 {h}.\n_submissions._tcp.{d}. SRV 0 1 465 {h}.",
+        why="mail clients find their settings by it",
+    ),
+    _Record(
+        topic="dns mta-sts",
+        name="_mta-sts.{d}",
+        kind="TXT",
+        marker="v=STSv1",
+        paste='_mta-sts.{d}. TXT "v=STSv1; id=1"',
+        why="with a policy file, makes others insist on TLS towards us",
+    ),
+)
+
+
+def _wanted(domain: str, hostname: str) -> list[_Record]:
+    def filled(text: str) -> str:
+        return text.format(d=domain, h=hostname)
+
+    return [
+        replace(r, name=filled(r.name), marker=filled(r.marker), paste=filled(r.paste))
+        for r in _RECORDS
+    ]
 
 
 async def domain(resolver: Resolver, name: str, hostname: str) -> list[Finding]:

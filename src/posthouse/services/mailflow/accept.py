@@ -30,6 +30,7 @@ from posthouse.model.errors import (
     MailLoop,
     NotFound,
     QuotaExceeded,
+    Repeated,
     TooLarge,
     Unavailable,
 )
@@ -49,6 +50,7 @@ from posthouse.services.mailflow.filing import Filing, Message
 from posthouse.services.mailflow.loops import passed
 from posthouse.services.mailflow.plan import plan_for
 from posthouse.services.mailflow.receipts import Receipts, receipt_of
+from posthouse.services.mailflow.room import Room
 from posthouse.services.mailflow.submission import (
     check_author,
     has_hidden_recipients,
@@ -104,6 +106,7 @@ class Mailflow:
         self._chance = chance
         self._journal = journal or SilentJournal()
         self._tally = tally
+        self._room = Room(store, clock)
         self._receipts = Receipts(store, board or SettledBoard())
         self._filing = Filing(store, addresses, policy, clock, chance, self._journal)
         self._series = chance.token_bytes(5).hex()
@@ -154,10 +157,7 @@ class Mailflow:
                 raise AccessDenied(f"no relaying to {address}")
             return
         if len(resolution.deliveries) == 1 and not resolution.forwards:
-            mailbox = await self._store.records.mailbox(resolution.deliveries[0].mailbox_id)
-            quota = mailbox.quota_bytes
-            if quota and (mailbox.size_bytes + size > quota or mailbox.size_bytes >= quota):
-                raise QuotaExceeded(f"{address}: {mailbox.size_bytes} of {quota} bytes used")
+            await self._room.check(resolution.deliveries[0].mailbox_id, size)
 
     async def accept(self, received: Received) -> Accepted:
         """Take a message in; when this returns it is durable for every recipient.
@@ -196,18 +196,25 @@ class Mailflow:
         )
         if not receipt:
             await self._commit(message, plan, b"")
-        elif await self._receipts.is_echo(receipt):
+        elif not await self._commit_once(message, plan, receipt):
             self._log(message, "repeated")
             return Accepted(message.queue_id, receipt, was_echo=True)
-        else:
-            is_committed = False
-            try:
-                await self._commit(message, plan, receipt)
-                is_committed = True
-            finally:
-                self._receipts.finished(receipt, is_committed=is_committed)
         self._log(message, "accepted", plan)
         return Accepted(message.queue_id, receipt)
+
+    async def _commit_once(self, message: Message, plan: Plan, receipt: bytes) -> bool:
+        """Commit, unless the receipt stands: then the message is an echo, and the answer False."""
+        refuses_repeat = await self._receipts.begin(receipt)
+        stands = False
+        try:
+            await self._commit(message, plan, receipt, refuses_repeat=refuses_repeat)
+            stands = True
+        except Repeated:
+            stands = True
+            return False
+        finally:
+            self._receipts.finished(receipt, is_committed=stands)
+        return True
 
     def _message(self, received: Received) -> Message:
         content, origin = received.content, received.origin
@@ -252,7 +259,9 @@ class Mailflow:
             shared=shared,
         )
 
-    async def _commit(self, message: Message, plan: Plan, receipt: bytes) -> None:
+    async def _commit(
+        self, message: Message, plan: Plan, receipt: bytes, *, refuses_repeat: bool = False
+    ) -> None:
         """Commit, leaving out mailboxes that turn out to be full."""
         login = message.received.origin.login
         plan.files_sent = login is not None and login.principal.mailbox_id != 0
@@ -260,7 +269,7 @@ class Mailflow:
         for _ in range(_REFUSALS_MAX + 10):
             assembly = await self._filing.assemble(message, plan)
             settled = receipts.take_settled()
-            commit = assembly.commit(receipt, settled)
+            commit = assembly.commit(receipt, settled, refuses_repeat=refuses_repeat)
             try:
                 await self._store.apply(commit)
             except (QuotaExceeded, Conflict, NotFound) as error:

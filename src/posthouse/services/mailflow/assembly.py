@@ -47,7 +47,13 @@ class Assembly:
         """Whether nobody gets anything."""
         return not self._operations and not self._queued
 
-    def commit(self, receipt: bytes = b"", settled: tuple[bytes, ...] = ()) -> Commit:
+    def commit(
+        self,
+        receipt: bytes = b"",
+        settled: tuple[bytes, ...] = (),
+        *,
+        refuses_repeat: bool = False,
+    ) -> Commit:
         """The commit, batches in order of mailbox number: writers never wait in a circle."""
         conditions = self._preconditions
         return Commit(
@@ -61,4 +67,5 @@ class Assembly:
             queued=tuple(self._queued),
             receipt=receipt,
             settled=settled,
+            refuses_repeat=refuses_repeat,
         )

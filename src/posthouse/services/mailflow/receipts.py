@@ -53,11 +53,13 @@ class Receipts:
             self._board.pin(receipt)
             self._work.set()
 
-    async def is_echo(self, receipt: bytes) -> bool:
-        """Whether this message was accepted before and its answer not known to be heard.
+    async def begin(self, receipt: bytes) -> bool:
+        """A message of this receipt is about to be committed; the caller must call ``finished``.
 
-        A repeat that comes while the first is being committed waits for it. After False the caller
-        must call ``finished``.
+        A repeat that comes while the first is being committed waits for it.
+
+        Returns:
+            Whether a standing receipt means an echo: not when the answer is known to be heard.
         """
         while receipt in self._under_way:
             waiter = self._under_way[receipt]
@@ -65,21 +67,13 @@ class Receipts:
                 waiter = self._under_way[receipt] = asyncio.get_running_loop().create_future()
             await asyncio.shield(waiter)
         self._under_way[receipt] = None
-        is_echo = False
         if self._board.is_pinned(receipt) or receipt in self._settled or receipt in self._leaving:
             # It may stand in the records still, and shall from now on stand for the new message.
             self._board.unpin(receipt)
             self._settled.discard(receipt)
             self._renewed.add(receipt)
             return False
-        try:
-            is_echo = await self._store.records.receipt_stands(receipt)
-        except BaseException:
-            self.finished(receipt, is_committed=False)
-            raise
-        if is_echo:
-            self.finished(receipt, is_committed=True)
-        return is_echo
+        return True
 
     def finished(self, receipt: bytes, *, is_committed: bool) -> None:
         """The message is committed, or will not be: then what was settled before is so again."""

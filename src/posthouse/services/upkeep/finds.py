@@ -25,11 +25,13 @@ class FoundFolder:
         path: names from the top; empty means the inbox.
         role: when the source says it for certain.
         folder_class: what the folder holds.
+        is_exact: ``path`` is as it was with us; otherwise usual names of special folders count.
     """
 
     path: tuple[str, ...] = ()
     role: FolderRole = FolderRole.NONE
     folder_class: FolderClass = FolderClass.MAIL
+    is_exact: bool = False
 
 
 INBOX = FoundFolder(role=FolderRole.INBOX)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _NAME_MAX = 255
 _ROLE_NAMES = {
-    "inbox": FolderRole.INBOX,
     "drafts": FolderRole.DRAFTS,
     "draft": FolderRole.DRAFTS,
     "entwürfe": FolderRole.DRAFTS,
@@ -62,16 +61,16 @@ class FolderTree:
         if found.role not in (FolderRole.NONE, FolderRole.ROOT) and found.role in by_role:
             return by_role[found.role].folder_id
         names = [_clean(name) for name in found.path]
-        if names and names[0].casefold() == "inbox":
+        at = by_role[FolderRole.ROOT].folder_id
+        if not found.is_exact and names and names[0].casefold() == "inbox":
+            # "INBOX.Sent" of other servers stands beside our inbox, not in it.
             names = names[1:]
         if not names:
             return by_role[FolderRole.INBOX].folder_id
         role = _ROLE_NAMES.get(names[0].casefold(), FolderRole.NONE)
-        if role and role in by_role:
+        if role and role in by_role and not found.is_exact:
             at = by_role[role].folder_id
             names = names[1:]
-        else:
-            at = by_role[FolderRole.ROOT].folder_id
         for name in names:
             at = _child(folders, at, name) or await self._make(at, name, found)
         return at

@@ -189,6 +189,7 @@ def _found_folder(folder: ManifestFolder) -> FoundFolder:
         path=tuple(folder.path),
         role=FolderRole(folder.role) if is_known else FolderRole.NONE,
         folder_class=FolderClass(folder.folder_class) if known_class else FolderClass.MAIL,
+        is_exact=True,
     )
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import tarfile
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +69,7 @@ def subjects_in(data):
         blobs = FileBlobs(root, records, Clock())
         mailbox = await records.mailbox(1)
         (inbox,) = [f for f in await records.folders(1) if f.name == "Inbox"]
-        places = await records.places(1, inbox.folder_id, 0, 100)
+        places = await records.places(1, inbox.folder_id, 0, 2000)
         items = await records.items(1, [p.item_id for p in places])
         bodies = [blobs.read_plain(item.blob).partition(b"\r\n\r\n")[2] for item in items]
         problems = list(await records.check())
@@ -115,6 +117,30 @@ def test_second_backup_shares_what_is_old(full_site, tmp_path):
     assert len(subjects_in(tmp_path / "old")[0]) == 3
     with pytest.raises(AlreadyExists):
         backup(full_site, tmp_path / "b", at=2_000)
+
+
+def test_backups_beside_a_writer_are_each_consistent(full_site, tmp_path):
+    made = []
+
+    def keep_backing_up():
+        for second in range(1, 6):
+            made.append(backup(full_site, tmp_path / "b", at=second * 1_000))
+
+    thread = threading.Thread(target=keep_backing_up)
+    thread.start()
+    for number in range(150):
+        add(full_site, b"body %d" % number)
+    thread.join()
+    counts = []
+    for second, report in enumerate(made, 1):
+        assert report.problems == []
+        data = tmp_path / f"new{second}"
+        assert restore(data, Path(report.path)).problems == []
+        bodies, _, _, problems = subjects_in(data)
+        assert problems == []
+        counts.append(len(bodies))
+    assert counts == sorted(counts)
+    assert counts[0] >= 3
 
 
 def test_content_moved_while_copying_is_caught_by_another_round(full_site, tmp_path):

@@ -36,6 +36,7 @@ def fill(site):
     blobs = []
     event = site.store.blobs.stage_bytes(b"BEGIN:VCALENDAR\nEND:VCALENDAR\n", BlobForm.RAW)
     blobs.append(event)
+    root = folders["Inbox"].parent_id
     operations = (
         MakeFolder(folders["Inbox"].folder_id, "A.b/ü", FolderClass.MAIL, FolderRole.NONE),
         AddItem(
@@ -63,10 +64,14 @@ def fill(site):
             NewItem(ItemKind.NOTE, None, 6_000, columns=ItemColumns(subject="Note"), bag=b"{}"),
         ),
     )
+    own_sent = MakeFolder(root, "Sent", FolderClass.MAIL, FolderRole.NONE)
+    operations = (*operations, own_sent)
     commit = Commit((Batch(site.mailbox_id, operations),), blobs=tuple(blobs))
     (result,) = site.run(site.store.apply(commit))
     deep = AddItem(result.results[0].folder_id, mail(b"Subject: deep\r\n\r\n\r\n"))
-    site.run(site.store.apply(Commit((Batch(site.mailbox_id, (deep,)),), blobs=(blobs[-1],))))
+    own = AddItem(result.results[-1].folder_id, mail(b"Subject: own\r\n\r\nx\r\n"))
+    batch = Batch(site.mailbox_id, (deep, own))
+    site.run(site.store.apply(Commit((batch,), blobs=tuple(blobs[-2:]))))
 
 
 def export(site, target, **more):
@@ -98,13 +103,16 @@ def everything(site):
 def test_round_trip(site, make_site, tmp_path):
     fill(site)
     report = export(site, tmp_path / "out")
-    assert (report.items, report.total, report.unreadable) == (5, 5, [])
+    assert (report.items, report.total, report.unreadable) == (6, 6, [])
     other = make_site("two")
     taken = other.run(Importer(other.store, other.mailbox_id).run(read_source(tmp_path / "out")))
-    assert (taken.added, taken.unreadable) == (5, [])
+    assert (taken.added, taken.unreadable) == (6, [])
     assert everything(other) == everything(site)
+    folders = other.folders()
+    assert folders["A.b/ü"].parent_id == folders["Inbox"].folder_id
+    assert folders["Sent"].parent_id == site.folders()["Sent"].parent_id
     again = other.run(Importer(other.store, other.mailbox_id).run(read_source(tmp_path / "out")))
-    assert (again.added, again.known) == (0, 5)
+    assert (again.added, again.known) == (0, 6)
 
 
 def test_other_programs_can_read_it(site, tmp_path):
@@ -114,11 +122,11 @@ def test_other_programs_can_read_it(site, tmp_path):
     (message,) = list(box)
     assert message["Subject"] == "one"
     assert message.get_flags() == "S"
-    usual = ("Archive", "Deleted Items", "Drafts", "Junk Email", "Outbox", "Sent Items")
+    usual = ("Archive", "Deleted Items", "Drafts", "Junk Email", "Outbox", "Sent Items", "Sent")
     assert sorted(box.list_folders()) == sorted((*usual, "Inbox.A&AC4-b&AC8A,A-"))
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["format"] == "posthouse-export"
-    assert len(manifest["items"]) == 5
+    assert len(manifest["items"]) == 6
 
 
 def test_importing_the_files_without_the_manifest_doubles_nothing(site, tmp_path):
@@ -138,7 +146,7 @@ def test_manifest_laid_out_by_another_program(site, make_site, tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()), indent=2))
     other = make_site("two")
     report = other.run(Importer(other.store, other.mailbox_id).run(read_source(tmp_path / "out")))
-    assert report.added == 5
+    assert report.added == 6
 
 
 def test_damage_is_told(site, make_site, tmp_path):
@@ -150,7 +158,7 @@ def test_damage_is_told(site, make_site, tmp_path):
     text = path.read_text()
     other = make_site("two")
     report = other.run(Importer(other.store, other.mailbox_id).run(read_source(tmp_path / "out")))
-    assert report.added == 4
+    assert report.added == 5
     assert "damaged" in report.unreadable[0].why
     path.write_text(text.replace('"file":"cur/', '"file":"../cur/'))
     (outside,) = [
@@ -171,7 +179,7 @@ def test_salvage_leaves_out_what_is_damaged(site, tmp_path):
         export(site, tmp_path / "strict")
     assert not (tmp_path / "strict" / "manifest.json").exists()
     report = export(site, tmp_path / "out", salvages=True)
-    assert report.items == 4
+    assert report.items == 5
     assert "damaged" in report.unreadable[0].why
 
 

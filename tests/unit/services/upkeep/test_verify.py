@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from posthouse.backends.memory.directory import MemoryDirectory
+from posthouse.backends.memory.fulltext import MemoryFullText
 from posthouse.model.ids import MailboxId
 from posthouse.model.people import PrincipalKind
 from posthouse.services.directory.audit import Audit
@@ -45,6 +46,13 @@ def test_all_is_well(site, directory):
     assert (verdict.problems, verdict.blobs, verdict.mailboxes) == ([], 20, 1)
     assert verify(site, directory, sample=5).blobs == 5
     assert verify(site, directory, sample=500).blobs == 20
+
+
+def test_the_search_index_lags(site, directory):
+    path = site.data / "audit.jsonl"
+    verifier = Verifier(site.records, site.blob_upkeep, directory, path, fulltext=MemoryFullText())
+    verdict = site.run(verifier.run(0, CountingChance()))
+    assert (verdict.folders_behind, verdict.problems) == (1, [])
 
 
 def test_damaged_content_is_found(site, directory):

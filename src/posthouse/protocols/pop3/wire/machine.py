@@ -1,0 +1,190 @@
+"""The POP3 server's machine: octets in, commands out.
+
+Spec: RFC 1939 §3, RFC 2449 §4 (line length), RFC 2595 §4, RFC 5034 §4.
+
+Theory of operation:
+    ``receive_data`` takes whatever arrived; ``next_event`` gives the next command, or None when
+    more octets are needed, or raises RemoteProtocolError for a line that is none. The caller
+    answers each before it asks for the next, and says with ``advance`` what became of it: which
+    states follow which stands in ``TRANSITIONS``. Nothing depends on how the octets were cut into
+    pieces. A line that is too long, or another protocol's, ends the conversation: the state is
+    CLOSED, and what still comes is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from posthouse.model.errors import LocalProtocolError, RemoteProtocolError
+from posthouse.protocols.pop3.wire.grammar import (
+    FOREIGN,
+    RULES,
+    Command,
+    Fault,
+    SaslCancel,
+    SaslResponse,
+    State,
+    base64_from_octets,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LineLimits:
+    """Longest lines, CRLF included, in octets.
+
+    Attributes:
+        command: any command (RFC 2449 §4).
+        sasl: AUTH with its initial response, and the client's answers to challenges.
+    """
+
+    command: int = 255
+    sasl: int = 16 * 1024
+
+
+class Step(Enum):
+    """What became of a command, as far as the state is concerned."""
+
+    CHALLENGED = auto()
+    REFUSED = auto()
+    LOGGED_IN = auto()
+    TLS_BEGINS = auto()
+    TLS_STARTED = auto()
+    UPDATING = auto()
+    ENDED = auto()
+
+
+TRANSITIONS: dict[tuple[State, Step], State] = {
+    (State.AUTHORIZATION, Step.CHALLENGED): State.SASL,
+    (State.AUTHORIZATION, Step.REFUSED): State.AUTHORIZATION,
+    (State.AUTHORIZATION, Step.LOGGED_IN): State.TRANSACTION,
+    (State.AUTHORIZATION, Step.TLS_BEGINS): State.TLS,
+    (State.AUTHORIZATION, Step.ENDED): State.CLOSED,
+    (State.SASL, Step.CHALLENGED): State.SASL,
+    (State.SASL, Step.REFUSED): State.AUTHORIZATION,
+    (State.SASL, Step.LOGGED_IN): State.TRANSACTION,
+    (State.SASL, Step.ENDED): State.CLOSED,
+    (State.TLS, Step.TLS_STARTED): State.AUTHORIZATION,
+    (State.TLS, Step.ENDED): State.CLOSED,
+    (State.TRANSACTION, Step.UPDATING): State.UPDATE,
+    (State.TRANSACTION, Step.ENDED): State.CLOSED,
+    (State.UPDATE, Step.ENDED): State.CLOSED,
+    (State.CLOSED, Step.ENDED): State.CLOSED,
+}
+
+_LISTENING = (State.TRANSACTION, State.AUTHORIZATION, State.SASL)
+DEFAULT_LIMITS = LineLimits()
+
+
+class Machine:
+    """One conversation. See the module for how to drive it."""
+
+    __slots__ = ("_buffer", "_limits", "_position", "state")
+
+    def __init__(self, limits: LineLimits = DEFAULT_LIMITS) -> None:
+        self.state = State.AUTHORIZATION
+        self._limits = limits
+        self._buffer = b""
+        self._position = 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Take octets from the peer; after the end they are dropped."""
+        if self.state is State.CLOSED:
+            return
+        if not self._buffer:
+            self._buffer = data
+        else:
+            self._buffer = self._buffer[self._position :] + data
+            self._position = 0
+
+    @property
+    def pending_octets(self) -> int:
+        """How many octets wait here, behind the command now under way."""
+        return len(self._buffer) - self._position
+
+    def next_event(self) -> Command | None:
+        """Give the next command, or None when more octets are needed.
+
+        Raises:
+            RemoteProtocolError: the line is wrong; ``reply_hint`` is a Fault. The next call goes on
+            behind it.
+        """
+        buffer = self._buffer
+        if not buffer or self.state not in _LISTENING:
+            return None
+        start = self._position
+        end = buffer.find(b"\n", start)
+        if end < 0:
+            self._check_partial(start)
+            return None
+        if end + 1 == len(buffer):
+            self._buffer = b""
+            self._position = 0
+        else:
+            self._position = end + 1
+        length = end + 1 - start
+        if length > self._limits.command and length > self._limit(buffer, start):
+            raise self._closing("line too long", Fault.TOO_LONG)
+        line = buffer[start : end - 1]
+        if end == start or buffer[end - 1] != 13 or b"\r" in line or b"\0" in line:
+            raise self._broken("bare CR or LF, or NUL, in a line", Fault.LINE_END)
+        if self.state is State.SASL:
+            return self._sasl(line)
+        return self._command(line)
+
+    def advance(self, step: Step) -> None:
+        """Say what became of a command.
+
+        Raises:
+            LocalProtocolError: that cannot happen in this state.
+        """
+        state = TRANSITIONS.get((self.state, step))
+        if state is None:
+            raise LocalProtocolError(f"{step.name} in {self.state.name}")
+        self.state = state
+        if state is State.CLOSED or state is State.TLS:
+            self._buffer = b""
+            self._position = 0
+
+    def _command(self, line: bytes) -> Command:
+        keyword, _, argument = line.partition(b" ")
+        rule = RULES.get(keyword) or RULES.get(keyword.upper())
+        if rule is None:
+            if keyword.upper() in FOREIGN:
+                raise self._closing("another protocol", Fault.FOREIGN)
+            raise RemoteProtocolError("unknown command", Fault.UNKNOWN)
+        if self.state not in rule.states:
+            raise RemoteProtocolError("not in this state", Fault.STATE)
+        return rule.parse(argument)
+
+    def _sasl(self, line: bytes) -> Command:
+        if line == b"*":
+            return SaslCancel()
+        try:
+            return SaslResponse(base64_from_octets(line))
+        except RemoteProtocolError:
+            self.advance(Step.REFUSED)
+            raise
+
+    def _limit(self, buffer: bytes, start: int) -> int:
+        if self.state is State.SASL or (
+            self.state is State.AUTHORIZATION and buffer[start : start + 5].upper() == b"AUTH "
+        ):
+            return self._limits.sasl
+        return self._limits.command
+
+    def _check_partial(self, start: int) -> None:
+        """Refuse a line while it comes, as soon as even an LF next would make it too long."""
+        length = len(self._buffer) - start + 1
+        if length > self._limits.command and length > self._limit(self._buffer, start):
+            raise self._closing("line too long", Fault.TOO_LONG)
+
+    def _broken(self, message: str, fault: Fault) -> RemoteProtocolError:
+        """A line from which the conversation can go on; a SASL exchange cannot."""
+        if self.state is State.SASL:
+            self.advance(Step.REFUSED)
+        return RemoteProtocolError(message, fault)
+
+    def _closing(self, message: str, fault: Fault) -> RemoteProtocolError:
+        self.advance(Step.ENDED)
+        return RemoteProtocolError(message, fault)
