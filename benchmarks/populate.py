@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from posthouse.app.wiring import open_house
+from posthouse.model.people import PrincipalKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +26,13 @@ def accounts(house: House, count: int, prefix: str = "u") -> None:
             if address in known:
                 continue
             if model is None:
-                inside.run(people.add_user(address, f"User {i}", "pw"))
+                inside.run(people.add(PrincipalKind.USER, address, f"User {i}", "pw"))
                 found = inside.directory.by_address(address)
                 assert found
                 model = inside.directory.credentials(found.principal_id)
                 continue
             # One argon2 hash serves all: hashing ten thousand passwords is not what is measured.
-            made = inside.run(people.add_user(address, f"User {i}", None))
+            made = inside.run(people.add(PrincipalKind.USER, address, f"User {i}"))
             for secret in model.secrets:
                 inside.directory.set_secret(made.principal_id, secret)
 
@@ -44,7 +45,7 @@ def fill(house: House, user: str, count: int) -> None:
     """A mailbox of ``count`` small messages, for the growth table (ours alone)."""
     with open_house(house.data) as inside:
         if inside.directory.by_address(f"{user}@{house.domain}") is None:
-            inside.run(inside.people.add_user(f"{user}@{house.domain}", user, "pw"))
+            inside.run(inside.people.add(PrincipalKind.USER, f"{user}@{house.domain}", user, "pw"))
     where = house.data.parent / f"grow{count}.mbox"
     if not where.exists():
         with where.open("w", newline="") as out:

@@ -1,4 +1,4 @@
-"""House rules that no linter knows: size of modules and functions, file headers, tables that must be whole.
+"""House rules that no linter knows: sizes, file headers, tables that must be whole.
 
 Exit status 1 and one line per finding.
 """
@@ -6,6 +6,7 @@ Exit status 1 and one line per finding.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "posthouse"
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
+INDEX = ROOT / "docs" / "specs" / "index.tsv"
+VERBS = re.compile(r"\b[A-Z]{4}(?:, [A-Z]{4})+\b")
+SPEC_COLUMNS = ("spec", "version", "title", "support", "package")
+SPEC_NAME = re.compile(r"RFC \d+|\[MS-[A-Z0-9]+\](?: v\d+)?")
+SPEC_BLOCK = re.compile(
+    r"""^[ ]*(?:-[ ])?(?:Spec|Departs):      # begins a line of a docstring
+        (.*?)                               # goes on over lines
+        (?=\n[ ]*\n|\"{3}|\n[ ]*(?:-[ ])?(?:Spec|Departs|Open|Notes):)""",
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
 
 
 def findings() -> list[str]:
@@ -29,6 +40,7 @@ def findings() -> list[str]:
             out.append(f"{name}: the first line does not say what the file is")
         out += [f"{name}:{f}" for f in _long_functions(tree)]
     out += _rooms()
+    out += _specs()
     return out
 
 
@@ -60,10 +72,54 @@ def _rooms() -> list[str]:
         ]
         told = "".join(p.read_text("utf-8") for p in (transcripts / door.name).glob("*.txt"))
         for command in sorted((door / "commands").glob("*.py")):
-            verb = command.stem.removesuffix("_").upper()
-            if verb != "__INIT__" and verb not in told.upper():
-                out.append(f"{command.relative_to(ROOT)}: no transcript says {verb}")
+            for verb in _verbs(command):
+                if verb not in told.upper():
+                    out.append(f"{command.relative_to(ROOT)}: no transcript says {verb}")
     return out
+
+
+def _verbs(command: Path) -> list[str]:
+    """The commands of a file: its name; those its first line names where one file has several."""
+    if command.stem == "__init__":
+        return []
+    first_line = (ast.get_docstring(ast.parse(command.read_text("utf-8"))) or "").split("\n")[0]
+    several = VERBS.search(first_line)
+    return several[0].split(", ") if several else [command.stem.removesuffix("_").upper()]
+
+
+def _specs() -> list[str]:
+    """Every RFC and Microsoft document that the code names has a row in the index, and is used."""
+    columns, *lines = INDEX.read_text("utf-8").splitlines()
+    rows = [dict(zip(columns.split("\t"), line.split("\t"), strict=False)) for line in lines]
+    named: dict[str, set[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for block in SPEC_BLOCK.findall(path.read_text("utf-8")):
+            for name in SPEC_NAME.findall(block):
+                named.setdefault(name, set()).add(f"{path.parent.relative_to(SOURCE)}/")
+    index = INDEX.relative_to(ROOT)
+    out = [
+        f"{index}: {spec} has no row; {', '.join(sorted(named[spec]))} goes by it"
+        for spec in sorted(named.keys() - {_spec_of(row) for row in rows})
+    ]
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 2):
+        spec = _spec_of(row)
+        if len(row) != len(SPEC_COLUMNS) or tuple(row) != SPEC_COLUMNS or not all(row.values()):
+            out.append(f"{index}:{number}: a row has {', '.join(SPEC_COLUMNS)}, none of them empty")
+        elif spec in seen:
+            out.append(f"{index}:{number}: {spec} has a row already")
+        elif spec not in named:
+            out.append(f"{index}:{number}: no Spec: line names {spec}")
+        elif not any(place.startswith(f"{row['package']}/") for place in named[spec]):
+            out.append(f"{index}:{number}: no Spec: line in {row['package']} names {spec}")
+        seen.add(spec)
+    return out
+
+
+def _spec_of(row: dict[str, str]) -> str:
+    """As the code names it: a Microsoft document is another one in each version."""
+    spec = row.get("spec", "")
+    return f"{spec} {row.get('version', '')}" if spec.startswith("[") else spec
 
 
 if __name__ == "__main__":

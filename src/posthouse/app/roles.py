@@ -96,7 +96,11 @@ class Roles:
             self.log_writer.attach(life.loop)
             offload = Offload(life.loop)
             house = make_house(
-                self.config, life.loop, workers=self.workers, in_thread=offload.in_thread
+                self.config,
+                life.loop,
+                workers=self.workers,
+                in_thread=offload.in_thread,
+                wants_mailboxes=context.role == "worker",
             )
             try:
                 await main(life, house)

@@ -156,6 +156,7 @@ def make_house(
     *,
     workers: int = 1,
     in_thread: Callable[..., Any] | None = None,
+    wants_mailboxes: bool = False,
 ) -> House:
     """Open everything.
 
@@ -164,11 +165,12 @@ def make_house(
         loop: the loop that all of it will be used on.
         workers: how many processes share the allowance for password guesses.
         in_thread: runs a function in a thread; None: the loop's own pool.
+        wants_mailboxes: hear of every delivery (workers), not only of what concerns the house.
     """
     data = config.data
     clock, chance = SystemClock(), SystemChance()
     (data / "log").mkdir(mode=0o700, exist_ok=True)
-    hints = DatagramHints(data / "run", loop)
+    hints = DatagramHints(data / "run", loop, wants_mailboxes=wants_mailboxes)
     root = data / "store" / "blobs"
     journal = FileBlobJournal(root)
     try:

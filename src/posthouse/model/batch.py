@@ -336,7 +336,7 @@ class Commit(Struct, frozen=True):
         batches: at most one per mailbox.
         blobs: the new content that the batches and queue entries refer to; made durable before the
             rows.
-        queued: additions to the outbound queue.
+        queued: additions to the outbound queue; left out when all batches were replayed.
         receipt: names an acceptance whose answer may get lost on the way (see
             ``Records.receipt_stands``); b"" none.
         settled: receipts whose answer is known to have arrived: forgotten.

@@ -131,7 +131,11 @@ class Records(Protocol):
     async def changes_since(
         self, mailbox_id: MailboxId, folder_id: FolderId, since: ChangeNumber, limit: int
     ) -> ChangePage:
-        """What came, changed and went. Raises SyncPointExpired below the folder's horizon."""
+        """What came, changed and went.
+
+        Raises SyncPointExpired below the folder's horizon; 0 never expires, but the point after its
+        first page may: a first listing of many pages is made with ``places``.
+        """
         ...
 
     async def items(self, mailbox_id: MailboxId, item_ids: Sequence[ItemId]) -> Sequence[Item]:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 LOG = "log/server.log"
 STOP_S = 30
-_WORKERS_MAX = 2
 _LAST_WORDS_OCTETS = 65_536
 
 
@@ -75,8 +74,7 @@ def _run(data: Path) -> None:
 @contextmanager
 def _server(config: Config) -> Iterator[subprocess.Popen[str]]:
     """The server as a child; stopped cleanly at the end, whatever the end is."""
-    workers = config.workers or min(_WORKERS_MAX, os.cpu_count() or 1)
-    words = ("serve", "--data", str(config.data), "--workers", str(workers))
+    words = ("serve", "--data", str(config.data), "--workers", str(config.workers or 1))
     with (config.data / LOG).open("ab") as log:
         begin = log.tell()
         server = subprocess.Popen(  # noqa: S603  our own command line

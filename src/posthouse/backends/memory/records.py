@@ -278,10 +278,9 @@ class MemoryRecords(Reading):
     async def forget_receipts(self, before: int) -> int:
         """See Records."""
         house = self._begin()
-        old = [receipt for receipt, at in house.receipts.items() if at < before]
-        for receipt in old:
-            del house.receipts[receipt]
-        dropped = len(old)
+        kept = {receipt: at for receipt, at in house.receipts.items() if at >= before}
+        dropped = len(house.receipts) - len(kept)
+        house.receipts = kept
         for mailbox_id in list(house.boxes):
             box = house.own_box(mailbox_id)
             keys = [key for key, (_, at) in box.answers.items() if at < before]
@@ -314,7 +313,8 @@ class MemoryRecords(Reading):
     async def forget_blobs(self, rows: Sequence[BlobRow]) -> Sequence[BlobRow]:
         """See BlobRows."""
         house = self._begin()
-        gone = [row for row in rows if self._still(house, row) and not self._references(house, row)]
+        still = [row for row in rows if self._still(house, row)]
+        gone = [row for row in still if not house.blobs[row.ref.blob_hash].references]
         for row in gone:
             del house.blobs[row.ref.blob_hash]
         self._end(house)
@@ -336,10 +336,6 @@ class MemoryRecords(Reading):
     def _still(house: House, row: BlobRow) -> bool:
         now = house.blobs.get(row.ref.blob_hash)
         return now is not None and now.ref.location == row.ref.location
-
-    @staticmethod
-    def _references(house: House, row: BlobRow) -> int:
-        return house.blobs[row.ref.blob_hash].references
 
     def close(self) -> None:
         """See Records."""
