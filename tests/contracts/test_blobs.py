@@ -65,8 +65,8 @@ class RowsOfTests:
         done = []
         for row, location in moves:
             if self.locate(row.ref.blob_hash) == row.ref.location:
-                ref = dataclasses.replace(row.ref, location=location)
-                self.rows[row.ref.blob_hash] = dataclasses.replace(row, ref=ref)
+                ref = structs.replace(row.ref, location=location)
+                self.rows[row.ref.blob_hash] = structs.replace(row, ref=ref)
                 done.append((row, location))
         return done
 
@@ -94,14 +94,14 @@ class Area:
         locations = [self.journal.write(s) for s in staged]
         self.journal.sync()
         refs = [
-            dataclasses.replace(s.ref, location=at) for s, at in zip(staged, locations, strict=True)
+            structs.replace(s.ref, location=at) for s, at in zip(staged, locations, strict=True)
         ]
         for ref in refs:
             self.rows.rows[ref.blob_hash] = BlobRow(ref, 1, 0)
         return refs
 
     def kill(self, ref: BlobRef, at: int) -> None:
-        self.rows.rows[ref.blob_hash] = dataclasses.replace(
+        self.rows.rows[ref.blob_hash] = structs.replace(
             self.rows.rows[ref.blob_hash], references=0, dead_since=at
         )
 
@@ -194,7 +194,7 @@ def test_a_stale_location_falls_back_to_the_rows(area):
         area.blobs.stage_bytes(b"two\r\n" * 9, BlobForm.RAW),
     )
     for location in (second.location, BlobLocation(1, 1 << 40), BlobLocation(99, 48), None):
-        stale = dataclasses.replace(first, location=location)
+        stale = structs.replace(first, location=location)
         assert bytes(area.blobs.read(stale)) == b"one\r\n" * 9
 
 

@@ -63,7 +63,7 @@ def talk(server: Server, door: str, said: bytes, *, goodbye: bytes = b"QUIT\r\n"
             sock.sendall(said + goodbye)
             while data := sock.recv(65_536):
                 heard += data
-        except ConnectionError:
+        except OSError:
             pass
         return heard
 
@@ -207,7 +207,7 @@ def test_no_tls_where_tls_is_due(server: Server, door: str, said: bytes) -> None
             heard = b""
             while data := sock.recv(4096):
                 heard += data
-        except ConnectionError:
+        except OSError:
             heard = b""
     assert not heard or heard[0] == 0x15, "an alert at most"
 
@@ -239,7 +239,7 @@ def test_the_admin_door_takes_no_nonsense(server: Server, said: bytes) -> None:
             sock.shutdown(socket.SHUT_WR)
             while data := sock.recv(65_536):
                 heard += data
-        except ConnectionError:
+        except OSError:
             pass
     assert not heard or heard.startswith(b"HTTP/1.1 4"), heard[:200]
     assert server.is_healthy()
@@ -269,9 +269,9 @@ def is_closed(sock: socket.socket, drip: bytes) -> bool:
             sock.send(drip)
         while sock.recv(65_536):
             pass
-    except BlockingIOError:
+    except (BlockingIOError, ssl.SSLWantReadError):
         return False
-    except ConnectionError:
+    except OSError:
         return True
     return True
 
@@ -310,7 +310,7 @@ def test_memory_is_bounded(server: Server) -> None:
             sock.settimeout(0.5)
             try:
                 sock.sendall(b"x" * 60_000)
-            except (OSError, ConnectionError):
+            except OSError:
                 continue
         for _ in range(20):
             sock = connect(server, "pop3")
@@ -320,8 +320,12 @@ def test_memory_is_bounded(server: Server) -> None:
                 sock.sendall(LOGIN + b"RETR 1\r\n" * 20_000)
             except TimeoutError:
                 continue  # the server no longer reads: as it should be
-        assert server.memory_kib() - before < GROWTH_MAX_KIB
-        assert server.is_healthy()
+        growth = []
+        for _ in range(8):
+            time.sleep(0.1)
+            growth.append(server.memory_kib() - before)
+            assert server.is_healthy()
+        assert max(growth) < GROWTH_MAX_KIB, growth
     finally:
         for sock in crowd:
             sock.close()
@@ -336,11 +340,13 @@ def test_mutated_conversations(server: Server) -> None:
         "pop3": LOGIN + b"STAT\r\nLIST\r\nUIDL\r\nRETR 1\r\nTOP 1 2\r\nDELE 1\r\nRSET\r\nCAPA\r\nLANG\r\nUTF8\r\n",
     }  # fmt: skip
     spice = [b"\0", b"\r", b"\n", b"\r\n", b" ", b"<", b">", b"=", b".", b"\xff", b"9" * 30, b"-1", b"\r\n.\r\n"]  # fmt: skip
-    for _ in range(400):
+    for _ in range(1200):
         door = dice.choice(tuple(whole))
         said = bytearray(whole[door])
+        # Not in the login: wrong passwords are answered late, on purpose.
+        first = len(LOGIN) if door == "pop3" else len(HELLO + AUTH) if door == "submission" else 0
         for _ in range(dice.randrange(1, 5)):
-            at = dice.randrange(len(said))
+            at = dice.randrange(first, len(said))
             kind = dice.randrange(4)
             if kind == 0:
                 said[at] = dice.randrange(256)
@@ -350,7 +356,6 @@ def test_mutated_conversations(server: Server) -> None:
                 del said[at : at + dice.randrange(1, 9)]
             else:
                 said[at:at] = said[dice.randrange(len(said)) :][: dice.randrange(1, 40)]
-        T = time.monotonic()
         with connect(server, door) as sock:
             cut = dice.randrange(len(said) + 1)
             try:
@@ -359,9 +364,7 @@ def test_mutated_conversations(server: Server) -> None:
                 sock.shutdown(socket.SHUT_WR)
                 while sock.recv(65_536):
                     pass
-            except ConnectionError:
+            except OSError:
                 pass
-        if time.monotonic() - T > 0.3:
-            print(door, time.monotonic() - T, said[:cut], said[cut:])
     assert not server.bugs()
     assert server.is_healthy()

@@ -50,7 +50,7 @@ def commit(blobs, journal, sizes, seed) -> tuple[list[BlobRef], list[bytes]]:
     locations = [journal.write(s) for s in staged]
     journal.sync()
     refs = [
-        dataclasses.replace(s.ref, location=at) for s, at in zip(staged, locations, strict=True)
+        structs.replace(s.ref, location=at) for s, at in zip(staged, locations, strict=True)
     ]
     return refs, contents
 

@@ -13,6 +13,7 @@ import poplib
 import random
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import struct
@@ -20,6 +21,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +29,14 @@ import pytest
 from tests.running import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.faults
 KILL_ROUNDS = int(os.environ.get("POSTHOUSE_KILL_ROUNDS", "4"))
 READY_S = 2.0
 _NAMES = ("alice", "bob", "carol")
+_TIDY = "dora"
+"""Deletes her mail while the others' is kept."""
 _SUBJECT = re.compile(rb"^Subject: (\S+)", re.MULTILINE)
 
 
@@ -59,7 +63,7 @@ def marks(server: Server, name: str) -> Counter[str]:
 def server(tmp_path: Path) -> Iterator[Server]:
     one = Server(
         tmp_path / "data",
-        people=_NAMES,
+        people=(*_NAMES, _TIDY),
         settings="allow_plaintext_auth = true",
         workers=2,
         tables={"limits": 'space_floor = "1 MiB"'},
@@ -76,7 +80,7 @@ class Sender(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.server, self.prefix, self.acknowledged, self.stop = server, prefix, acknowledged, stop
-        self.refused: list[str] = []
+        self.repeats = 0
 
     def run(self) -> None:
         serial = 0
@@ -86,6 +90,7 @@ class Sender(threading.Thread):
                 self.acknowledged.add(mark)
                 serial += 1
             else:
+                self.repeats += 1
                 time.sleep(0.02)
         while not self._try(f"{self.prefix}-{serial}"):  # the last one, begun before the stop
             time.sleep(0.05)
@@ -98,7 +103,9 @@ class Sender(threading.Thread):
             ) as s:
                 f = s.makefile("rb")
                 lines = [b"EHLO x.example.net", b"MAIL FROM:<x@example.net>"]
-                lines += [f"RCPT TO:<{n}@example.org>".encode() for n in _NAMES] + [b"DATA"]
+                lines += [f"RCPT TO:<{n}@example.org>".encode() for n in (*_NAMES, _TIDY)] + [
+                    b"DATA"
+                ]
                 assert f.readline().startswith(b"220")
                 for line in lines:
                     s.sendall(line + b"\r\n")
@@ -116,32 +123,104 @@ class Sender(threading.Thread):
             return False
 
 
-def test_kill_storm_loses_nothing_and_doubles_nothing(server: Server) -> None:
+class Tidy(threading.Thread):
+    """Reads and deletes, a few messages a session; remembers what QUIT confirmed, and all UIDLs."""
+
+    def __init__(self, server: Server, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self.server, self.stop = server, stop
+        self.gone: set[str] = set()
+        self.unknown: set[str] = set()
+        self.uidls: dict[bytes, str] = {}
+        self.broken: list[str] = []
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            begun: set[str] = set()
+            try:
+                self._session(begun)
+            except (OSError, poplib.error_proto, EOFError):
+                self.unknown |= begun
+                time.sleep(0.02)
+            else:
+                self.gone |= begun
+
+    def _session(self, begun: set[str]) -> None:
+        client = poplib.POP3("127.0.0.1", self.server.ports["pop3"], timeout=10)
+        try:
+            client.user(f"{_TIDY}@example.org")
+            client.pass_("wonderland")
+            for line in client.uidl()[1][:5]:
+                number, uidl = line.split()
+                match = _SUBJECT.search(b"\n".join(client.retr(int(number))[1]))
+                assert match
+                mark = match[1].decode()
+                if self.uidls.setdefault(uidl, mark) != mark:
+                    self.broken.append(f"{uidl!r} was {self.uidls[uidl]} and is {mark}")
+                client.dele(int(number))
+                begun.add(mark)
+            client.quit()
+        finally:
+            client.close()
+
+
+def strike(server: Server, dice: random.Random) -> float:
+    """Kill everything, or one child only; the seconds until it was ready again (0: it never was not)."""
+    if dice.random() < 0.3:
+        with suppress(ProcessLookupError):
+            os.kill(dice.choice(server.children()), signal.SIGKILL)
+        return 0.0
+    server.kill()
+    return server.start()
+
+
+def test_kill_storm_loses_nothing_and_doubles_nothing(
+    server: Server, record_property: Callable[[str, object], None]
+) -> None:
+    server.command("user", "set", f"{_TIDY}@example.org", "--pop-delete", "expunge")
     acknowledged: set[str] = set()
     stop = threading.Event()
     server.start()
     senders = [Sender(server, f"s{i}", acknowledged, stop) for i in range(4)]
-    for sender in senders:
-        sender.start()
+    tidy = Tidy(server, stop)
+    for thread in (*senders, tidy):
+        thread.start()
     dice = random.Random(1)
+    ready = []
     for _ in range(KILL_ROUNDS):
         time.sleep(dice.uniform(0.2, 0.8))
-        server.kill()
-        took = server.start()
-        assert took < READY_S + 1.5, f"ready after {took:.1f} s (importing included)"
+        ready.append(strike(server, dice))
     time.sleep(0.5)
     stop.set()
-    for sender in senders:
-        sender.join(30)
-        assert not sender.is_alive()
+    for thread in (*senders, tidy):
+        thread.join(30)
+        assert not thread.is_alive()
+    figures = {
+        "rounds": KILL_ROUNDS,
+        "acknowledged": len(acknowledged),
+        "repeated": sum(s.repeats for s in senders),
+        "deleted": len(tidy.gone),
+        "deletions without an answer": len(tidy.unknown),
+        "ready_max_s": round(max(ready), 2),
+        "ready_mean_s": round(sum(ready) / max(1, sum(r > 0 for r in ready)), 2),
+    }
+    record_property("figures", figures)
+    print(figures)
     assert len(acknowledged) > 20
     for name in _NAMES:
         found = marks(server, name)
         assert not acknowledged - set(found), "lost"
         assert not [m for m, n in found.items() if n != 1], "doubled"
         assert not set(found) - acknowledged
+    left = marks(server, _TIDY)
+    assert not acknowledged - set(left) - tidy.gone - tidy.unknown, "lost"
+    assert not tidy.gone & set(left), "deleted mail is back"
+    assert not [m for m, n in left.items() if n != 1], "doubled"
+    assert not tidy.broken
+    assert len(tidy.uidls) == len(set(tidy.uidls.values())), "the same message under two UIDLs"
     server.command("verify")
     assert server.stop() == 0
+    assert max(ready) < READY_S, "from the start to the line that says ready, importing included"
 
 
 class Faults:

@@ -10,7 +10,6 @@ Notes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -41,8 +40,7 @@ class BlobLocation(Struct, frozen=True):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlobRef:
+class BlobRef(Struct, frozen=True, eq=False):
     """Names a blob and says how to read it, wherever it lies.
 
     Attributes:
@@ -64,7 +62,25 @@ class BlobRef:
     stored_bytes: int
     has_dot_lines: bool = False
     lacks_final_eol: bool = False
-    location: BlobLocation | None = field(default=None, compare=False)
+    location: BlobLocation | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """The same blob of the same shape, wherever it lies."""
+        if not isinstance(other, BlobRef):
+            return NotImplemented
+        return self.blob_hash == other.blob_hash and self._shape() == other._shape()
+
+    def __hash__(self) -> int:
+        return hash(self.blob_hash)
+
+    def _shape(self) -> tuple[BlobForm, int, int, bool, bool]:
+        return (
+            self.form,
+            self.size_bytes,
+            self.stored_bytes,
+            self.has_dot_lines,
+            self.lacks_final_eol,
+        )
 
 
 class StagedBlob(Struct, frozen=True):

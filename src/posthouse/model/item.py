@@ -163,3 +163,17 @@ class Item(Struct, frozen=True):
     bag: bytes
     card: bytes
     uidl: str
+
+
+class Content(Struct, frozen=True):
+    """What an item serves, and nothing else of it: for doors that send one after the other.
+
+    Attributes:
+        item_id: its number.
+        prefix: this recipient's own header lines.
+        blob: where the original bytes are; None for items without.
+    """
+
+    item_id: ItemId
+    prefix: bytes
+    blob: BlobRef | None

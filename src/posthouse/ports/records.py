@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Uid,
         ViewId,
     )
-    from posthouse.model.item import Item, Place
+    from posthouse.model.item import Content, Item, Place
     from posthouse.model.queue import Queued, QueuedRecipient
     from posthouse.model.rights import Rights
 
@@ -140,6 +140,12 @@ class Records(Protocol):
 
     async def items(self, mailbox_id: MailboxId, item_ids: Sequence[ItemId]) -> Sequence[Item]:
         """The items that exist, in the order asked for; at most 2 000."""
+        ...
+
+    async def contents(
+        self, mailbox_id: MailboxId, item_ids: Sequence[ItemId]
+    ) -> Sequence[Content]:
+        """The same items, but only what is needed to send them."""
         ...
 
     async def item_places(self, mailbox_id: MailboxId, item_id: ItemId) -> Sequence[Place]:

@@ -51,8 +51,8 @@ class Rows:
 
     async def move_blobs(self, moves):
         for row, location in moves:
-            ref = dataclasses.replace(row.ref, location=location)
-            self.rows[ref.blob_hash] = dataclasses.replace(row, ref=ref)
+            ref = structs.replace(row.ref, location=location)
+            self.rows[ref.blob_hash] = structs.replace(row, ref=ref)
         return moves
 
 
@@ -78,7 +78,7 @@ class House:
             staging = self.blobs.stage(BlobForm.RAW)
             staging.write(data)
             staged = staging.finish(len(data), has_dot_lines=False)
-            ref = dataclasses.replace(staged.ref, location=journal.write(staged))
+            ref = structs.replace(staged.ref, location=journal.write(staged))
             self.rows.rows[ref.blob_hash] = BlobRow(ref, 0 if dead_since else 1, dead_since)
             if not dead_since:
                 self.contents[ref] = data
@@ -167,8 +167,8 @@ def test_a_marked_pack_is_not_taken_over_and_a_mark_is_lifted_by_a_row(house):
     third.close()
     ref = next(iter(house.contents))
     row = house.rows.rows[ref.blob_hash]
-    moved = dataclasses.replace(ref, location=BlobLocation(1, ref.location.offset))
-    house.rows.rows[ref.blob_hash] = dataclasses.replace(row, ref=moved)
+    moved = structs.replace(ref, location=BlobLocation(1, ref.location.offset))
+    house.rows.rows[ref.blob_hash] = structs.replace(row, ref=moved)
     asyncio.run(house.upkeep.collect_garbage(10_000, 1_000_000))
     assert not house.layout.empty_mark(1).exists()
     assert house.layout.pack(1).exists()

@@ -70,6 +70,24 @@ def test_peers_hear_many_hints_in_one_datagram(run_directory):
     asyncio.run(run())
 
 
+def test_who_wants_no_mailboxes_hears_only_of_the_house(run_directory, monkeypatch):
+    async def run():
+        loop = asyncio.get_running_loop()
+        one = DatagramHints(run_directory, loop)
+        monkeypatch.setattr(os, "getpid", lambda: 66_666)
+        jobs = DatagramHints(run_directory, loop, wants_mailboxes=False)
+        heard = []
+        jobs.subscribe(heard.append)
+        one.publish(hint(1))
+        one.publish(Hint(MailboxId(0), FolderId(0), ChangeNumber(0)))
+        await turns()
+        assert [h.mailbox_id for h in heard] == [0]
+        one.close()
+        jobs.close()
+
+    asyncio.run(run())
+
+
 def test_two_processes_hear_each_other(run_directory, monkeypatch):
     async def run():
         loop = asyncio.get_running_loop()

@@ -140,7 +140,7 @@ class DatagramHints:
             self._tell(hint)
         if directory_changed:
             self._tell_directory()
-        self._look_around()
+        self._look_around(at_once=directory_changed)
         if directory_changed:
             self._send(_KIND_DIRECTORY, self._peers + self._callees)
         if self._peers:
@@ -153,14 +153,14 @@ class DatagramHints:
         for start in range(0, len(hints), _HINTS_PER_DATAGRAM):
             self._send(_datagram(hints[start : start + _HINTS_PER_DATAGRAM]), peers)
 
-    def _look_around(self) -> None:
+    def _look_around(self, *, at_once: bool) -> None:
         """Find the other sockets; looked up again when the directory changed, at times.
 
         The file system's clock is coarse: for a second after a change another one may hide behind
         the same time stamp, so it is looked up at every call.
         """
         now = self._loop.time()
-        if now - self._looked_at < _LOOK_S:
+        if now - self._looked_at < _LOOK_S and not at_once:
             return
         self._looked_at = now
         try:

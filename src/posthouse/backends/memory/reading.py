@@ -9,7 +9,7 @@ from posthouse.backends.memory.state import changed
 from posthouse.model.changes import ChangePage, FolderChanges, Vanished
 from posthouse.model.errors import SyncPointExpired
 from posthouse.model.ids import BlobHash, ChangeNumber
-from posthouse.model.item import Item, Place
+from posthouse.model.item import Content, Item, Place
 from posthouse.ports.records import Grant, SyncState
 
 if TYPE_CHECKING:
@@ -121,6 +121,13 @@ class Reading:
             changed(item, blob=self._with_location(item.blob)) if item.blob is not None else item
             for item in found
         ]
+
+    async def contents(
+        self, mailbox_id: MailboxId, item_ids: Sequence[ItemId]
+    ) -> Sequence[Content]:
+        """See Records."""
+        items = await self.items(mailbox_id, item_ids)
+        return [Content(item.item_id, item.prefix, item.blob) for item in items]
 
     def _with_location(self, ref: BlobRef) -> BlobRef:
         return self._house.blobs[ref.blob_hash].ref

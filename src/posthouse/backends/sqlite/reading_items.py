@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from posthouse.backends.sqlite import queue
 from posthouse.backends.sqlite.rows import (
+    CONTENT_SELECT,
     ITEM_SELECT,
+    content_from_row,
     in_list,
     item_from_row,
     message_key,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
         QueueId,
         ViewId,
     )
-    from posthouse.model.item import Item, Place
+    from posthouse.model.item import Content, Item, Place
     from posthouse.model.queue import Queued
 
 _PLACE_OF: Final = (
@@ -55,6 +57,7 @@ _NAMES: Final = (
     "SELECT number, guid, name FROM property_name WHERE mailbox_id = ? AND number IN (?*)"
 )
 _ONE_ITEM: Final = f"{ITEM_SELECT} WHERE i.item_id = ? AND i.mailbox_id = ?"
+_CONTENTS: Final = f"{CONTENT_SELECT} WHERE i.mailbox_id = ? AND i.item_id IN (?*)"
 _GRANTED: Final = (
     "SELECT mailbox_id, folder_id, principal_id, rights FROM folder_grant "
     "WHERE principal_id IN (?*) ORDER BY mailbox_id, folder_id, principal_id"
@@ -84,6 +87,18 @@ class ReadingItems:
             wanted = padded(item_ids[start : start + 512])
             for row in execute(in_list(_ITEMS, len(wanted)), [mailbox_id, *wanted]):
                 found[row[0]] = item_from_row(row)
+        return [found[item_id] for item_id in item_ids if item_id in found]
+
+    async def contents(
+        self, mailbox_id: MailboxId, item_ids: Sequence[ItemId]
+    ) -> Sequence[Content]:
+        """See Records."""
+        found: dict[int, Content] = {}
+        for start in range(0, len(item_ids), 512):
+            wanted = padded(item_ids[start : start + 512])
+            rows = self._readers.get().execute(in_list(_CONTENTS, len(wanted)), [mailbox_id, *wanted])
+            for row in rows.fetchall():
+                found[row[0]] = content_from_row(row)
         return [found[item_id] for item_id in item_ids if item_id in found]
 
     async def item_places(self, mailbox_id: MailboxId, item_id: ItemId) -> Sequence[Place]:

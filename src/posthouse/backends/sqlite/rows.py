@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from posthouse.model.blob import BlobForm, BlobLocation, BlobRef
 from posthouse.model.folder import Folder, FolderClass, FolderRole, Mailbox, MailboxKind
-from posthouse.model.item import Flags, Item, ItemColumns, ItemKind, Place
+from posthouse.model.item import Content, Flags, Item, ItemColumns, ItemKind, Place
 from posthouse.ports.blob_rows import BlobRow
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ SEEN: Final = int(Flags.SEEN)
 
 DOT_LINES: Final = 1
 NO_FINAL_EOL: Final = 2
+
+# Looking a member up by calling its Enum costs as much as the rest of a row.
+_FORMS: Final = tuple(sorted(BlobForm))
+_KINDS: Final = {kind.value: kind for kind in ItemKind}
 
 ITEM_COLUMNS: Final = (
     "item_id, mailbox_id, folder_id, uid, changed_cn, kind, blob_hash, prefix, received_at, "
@@ -192,11 +196,11 @@ def ref_from_row(row: Row) -> BlobRef:
     blob_hash, form, size, stored, shape, pack, offset = row
     return BlobRef(
         blob_hash,
-        BlobForm(form),
+        _FORMS[form],
         size,
         stored,
-        has_dot_lines=bool(shape & DOT_LINES),
-        lacks_final_eol=bool(shape & NO_FINAL_EOL),
+        has_dot_lines=shape & DOT_LINES != 0,
+        lacks_final_eol=shape & NO_FINAL_EOL != 0,
         location=BlobLocation(pack, offset),
     )
 
@@ -258,7 +262,7 @@ def item_from_row(row: Row) -> Item:
     ref = ref_from_row(row[21:]) if row[21] is not None else None
     return Item(
         item_id,
-        ItemKind(kind),
+        _KINDS[kind],
         changed_cn,
         ref,
         prefix,
@@ -268,3 +272,14 @@ def item_from_row(row: Row) -> Item:
         card or b"",
         uidl,
     )
+
+
+CONTENT_SELECT: Final = (
+    "SELECT i.item_id, i.prefix, b.blob_hash, b.form, b.size_bytes, b.stored_bytes, b.shape, "
+    "b.pack, b.offset FROM item i LEFT JOIN blob b ON b.blob_hash = i.blob_hash"
+)
+
+
+def content_from_row(row: Row) -> Content:
+    """Columns as in CONTENT_SELECT."""
+    return Content(row[0], row[1], ref_from_row(row[2:]) if row[2] is not None else None)

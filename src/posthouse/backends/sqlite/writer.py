@@ -94,6 +94,7 @@ class Writer:
         self._waiting: list[AnyJob] = []
         self._waiting_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._fresh: list[AnyJob] = []
         self._watched: asyncio.AbstractEventLoop | None = None
         self._is_closing = False
         self._groups = 0
@@ -125,11 +126,19 @@ class Writer:
             raise Unavailable("the records are closed")
         loop = asyncio.get_running_loop()
         job: Job[T] = Job(run, blobs, receipt, loop.create_future())
-        self._jobs.put(job)
+        if not self._fresh:
+            loop.call_soon(self._hand_over)
+        self._fresh.append(job)
         if self._watch is None or self._watched is not loop:
             self._watched = loop
             self._watch = loop.call_later(LOCK_WAIT_S, self._look, loop)
         return await job.future
+
+    def _hand_over(self) -> None:
+        """What came in one turn of the loop makes one group: fewer syncs, fewer thread switches."""
+        fresh, self._fresh = self._fresh, []
+        for job in fresh:
+            self._jobs.put(job)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Whoever has waited too long behind another process's lock is told so."""
@@ -154,6 +163,7 @@ class Writer:
         self._is_closing = True
         if self._watch is not None:
             self._watch.cancel()
+        self._hand_over()
         self._jobs.put(None)
         self._thread.join()
         if self._connection is not None:
