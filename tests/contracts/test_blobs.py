@@ -8,6 +8,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from posthouse.backends.files.area import FileBlobs
 from posthouse.backends.files.journal import FileBlobJournal
@@ -66,7 +67,7 @@ class RowsOfTests:
         for row, location in moves:
             if self.locate(row.ref.blob_hash) == row.ref.location:
                 ref = structs.replace(row.ref, location=location)
-                self.rows[row.ref.blob_hash] = structs.replace(row, ref=ref)
+                self.rows[row.ref.blob_hash] = dataclasses.replace(row, ref=ref)
                 done.append((row, location))
         return done
 
@@ -101,7 +102,7 @@ class Area:
         return refs
 
     def kill(self, ref: BlobRef, at: int) -> None:
-        self.rows.rows[ref.blob_hash] = structs.replace(
+        self.rows.rows[ref.blob_hash] = dataclasses.replace(
             self.rows.rows[ref.blob_hash], references=0, dead_since=at
         )
 

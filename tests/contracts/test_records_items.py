@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec import structs
 from tests.contracts.records_house import NOW, staged
 
 from posthouse.model.batch import (
@@ -25,7 +26,7 @@ from posthouse.model.batch import (
     RemoveFolder,
     RestoreItems,
 )
-from posthouse.model.blob import BlobForm, BlobRef
+from posthouse.model.blob import BlobForm, BlobLocation, BlobRef
 from posthouse.model.errors import Conflict, NotFound, QuotaExceeded
 from posthouse.model.folder import FolderClass, FolderRole
 from posthouse.model.ids import BlobHash
@@ -88,6 +89,9 @@ def test_blob_shapes_survive(records_house):
         other = type(blob)(ref, blob.data, None, b"")
         result = h.one(AddItem(h.inbox, NewItem(ItemKind.MESSAGE, ref, n)), blobs=(other,))
         assert h.item(result.item_ids[0]).blob == ref
+        (content,) = h.run(h.records.contents(h.box, result.item_ids))
+        assert content.blob == ref
+        assert content.blob.location == h.item(result.item_ids[0]).blob.location
 
 
 def test_an_item_without_blob(records_house):
@@ -95,6 +99,8 @@ def test_an_item_without_blob(records_house):
     result = h.one(AddItem(h.inbox, NewItem(ItemKind.NOTE, None, NOW, bag=b"[1]")))
     item = h.item(result.item_ids[0])
     assert item.blob is None
+    (content,) = h.run(h.records.contents(h.box, result.item_ids))
+    assert (content.item_id, content.prefix, content.blob) == (item.item_id, b"", None)
     assert h.folder().size_bytes == 0
     h.do(ExpungeItems(h.inbox, result.item_ids, NOW, is_final=True))
 
@@ -117,6 +123,33 @@ def test_items_come_in_the_order_asked_for(records_house):
     items = h.run(h.records.items(h.box, wanted))
     assert [item.item_id for item in items] == [ids[3], ids[0], ids[4]]
     assert h.run(h.records.items(h.box, ())) == []
+
+
+def test_contents_are_what_the_items_say(records_house):
+    h = records_house
+    ids = [h.add(f"text {n}", prefix=b"X: %d\r\n" % n) for n in range(5)]
+    wanted = [ids[3], ids[0], 999_999, ids[4]]
+    contents = h.run(h.records.contents(h.box, wanted))
+    items = h.run(h.records.items(h.box, wanted))
+    assert [one.item_id for one in contents] == [ids[3], ids[0], ids[4]]
+    assert [(c.item_id, c.prefix, c.blob) for c in contents] == [
+        (i.item_id, i.prefix, i.blob) for i in items
+    ]
+    assert [c.blob.location for c in contents] == [i.blob.location for i in items]
+    assert h.run(h.records.contents(h.box, ())) == []
+    other = h.create().mailbox_id
+    assert h.run(h.records.contents(other, ids)) == []
+
+
+def test_a_blob_is_the_same_wherever_it_lies():
+    ref = BlobRef(BlobHash(b"a" * 32), BlobForm.WIRE, 5, 9, location=BlobLocation(1, 48))
+    elsewhere = structs.replace(ref, location=None)
+    assert ref == elsewhere
+    assert hash(ref) == hash(elsewhere)
+    assert ref != structs.replace(ref, size_bytes=6)
+    assert ref != structs.replace(ref, lacks_final_eol=True)
+    assert ref != structs.replace(ref, blob_hash=BlobHash(b"b" * 32))
+    assert ref != "a"
 
 
 def test_items_of_another_mailbox_are_not_there(records_house):

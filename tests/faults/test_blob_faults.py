@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import hashlib
 import random
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 from tests.faults.disks import Recorder, Refusing, ShortWriter, disk_after, materialise
 
 from posthouse.backends.files.area import FileBlobs
@@ -49,9 +49,7 @@ def commit(blobs, journal, sizes, seed) -> tuple[list[BlobRef], list[bytes]]:
         staged.append(staging.finish(len(data), has_dot_lines=False))
     locations = [journal.write(s) for s in staged]
     journal.sync()
-    refs = [
-        structs.replace(s.ref, location=at) for s, at in zip(staged, locations, strict=True)
-    ]
+    refs = [structs.replace(s.ref, location=at) for s, at in zip(staged, locations, strict=True)]
     return refs, contents
 
 

@@ -174,6 +174,8 @@ def strike(server: Server, dice: random.Random) -> float:
     return server.start()
 
 
+# poplib and smtplib forget their socket when the greeting does not come.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_kill_storm_loses_nothing_and_doubles_nothing(
     server: Server, record_property: Callable[[str, object], None]
 ) -> None:
@@ -368,6 +370,20 @@ def test_a_full_disk_takes_nothing_in_and_loses_nothing(shimmed: tuple[Server, F
     faults.disarm()
     assert deliver(server, "later") == 250
     assert marks(server, "alice") == Counter(["kept", "later"])
+
+
+def test_it_starts_on_a_full_disk(shimmed: tuple[Server, Faults]) -> None:
+    server, faults = shimmed
+    assert deliver(server, "kept") == 250
+    server.kill()
+    faults.arm(1, errno.ENOSPC, sticky=True, syncs=False)
+    server.start()
+    assert marks(server, "alice") == Counter(["kept"])
+    assert 400 <= deliver(server, "refused") < 500
+    faults.disarm()
+    assert deliver(server, "later") == 250
+    assert marks(server, "alice") == Counter(["kept", "later"])
+    assert server.is_healthy()
 
 
 def test_a_thousand_half_open_connections_do_not_delay_a_good_client(server: Server) -> None:

@@ -13,6 +13,7 @@ from posthouse.app import housekeeping
 from posthouse.app.config import address_from_text
 from posthouse.app.doors import IMPLICIT_TLS, REFUSALS, session_factories
 from posthouse.app.housekeeping import Housekeeper
+from posthouse.app.searching import Searching
 from posthouse.app.wiring import make_house
 from posthouse.model.errors import PosthouseError
 from posthouse.ports.courier import TlsNeed
@@ -191,7 +192,9 @@ class Roles:
             except OSError as e:
                 self.log.error("admin-not-listening", host=host, port=port, reason=str(e))
         queue = tasks.start(self._forever("queue", runner.run, pause_s=1.0, stopping=life.stopping))
+        searching = Searching(house, self.log, self.metrics)
         by_the_clock = (
+            ("indexing", searching.feed, 0.0),
             ("checkpoint", keeper.checkpoint, housekeeping.CHECKPOINT_S),
             ("figures", keeper.figures, housekeeping.FIGURES_S),
             ("housekeeping", keeper.hourly, housekeeping.HOUR_S),
@@ -206,6 +209,7 @@ class Roles:
             task.cancel()
         await asyncio.gather(queue, *keepers, return_exceptions=True)
         await admin.close()
+        searching.close()
 
     async def _forever(
         self,

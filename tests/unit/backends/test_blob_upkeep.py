@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from posthouse.backends.files.area import FileBlobs
 from posthouse.backends.files.journal import FileBlobJournal
@@ -52,7 +53,7 @@ class Rows:
     async def move_blobs(self, moves):
         for row, location in moves:
             ref = structs.replace(row.ref, location=location)
-            self.rows[ref.blob_hash] = structs.replace(row, ref=ref)
+            self.rows[ref.blob_hash] = dataclasses.replace(row, ref=ref)
         return moves
 
 
@@ -168,7 +169,7 @@ def test_a_marked_pack_is_not_taken_over_and_a_mark_is_lifted_by_a_row(house):
     ref = next(iter(house.contents))
     row = house.rows.rows[ref.blob_hash]
     moved = structs.replace(ref, location=BlobLocation(1, ref.location.offset))
-    house.rows.rows[ref.blob_hash] = structs.replace(row, ref=moved)
+    house.rows.rows[ref.blob_hash] = dataclasses.replace(row, ref=moved)
     asyncio.run(house.upkeep.collect_garbage(10_000, 1_000_000))
     assert not house.layout.empty_mark(1).exists()
     assert house.layout.pack(1).exists()

@@ -96,7 +96,9 @@ class ReadingItems:
         found: dict[int, Content] = {}
         for start in range(0, len(item_ids), 512):
             wanted = padded(item_ids[start : start + 512])
-            rows = self._readers.get().execute(in_list(_CONTENTS, len(wanted)), [mailbox_id, *wanted])
+            rows = self._readers.get().execute(
+                in_list(_CONTENTS, len(wanted)), [mailbox_id, *wanted]
+            )
             for row in rows.fetchall():
                 found[row[0]] = content_from_row(row)
         return [found[item_id] for item_id in item_ids if item_id in found]
