@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from functools import cache
@@ -182,8 +183,12 @@ class Server:
     def is_healthy(self) -> bool:
         """What the admin door says."""
         url = f"http://127.0.0.1:{self.ports['admin']}/health"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return bool(json.load(answer)["healthy"])
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return bool(json.load(answer)["healthy"])
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+            return False
 
     def children(self) -> list[int]:
         """Process ids of workers and jobs."""

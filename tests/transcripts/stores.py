@@ -391,7 +391,7 @@ STORES: dict[str, Callable[[House], Coroutine[Any, Any, None]]] = {
     "international": international,
 }
 
-_READS = frozenset({"items", "places", "hidden_items"})
+_READS = frozenset({"contents", "items", "places", "hidden_items"})
 _WRITES = frozenset({"apply"})
 
 

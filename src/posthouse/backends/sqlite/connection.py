@@ -8,6 +8,7 @@ Notes:
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 from typing import Final
@@ -69,11 +70,21 @@ def require_local_disk(folder: Path, mounts: Path = Path("/proc/self/mountinfo")
                 )
 
 
+def keep_journal(connection: apsw.Connection) -> None:
+    """Let the journal files stay when the last connection closes.
+
+    A server that was stopped on a full disk could not make them again, and so not start.
+    """
+    wanted = ctypes.c_int(1)
+    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(wanted))
+
+
 def open_writer(path: Path) -> apsw.Connection:
     """A connection that may write; every commit is synced, nothing checkpoints by itself."""
     connection = apsw.Connection(str(path), statementcachesize=256)
     connection.set_busy_timeout(BUSY_MS)
     connection.execute("PRAGMA journal_mode = WAL")
+    keep_journal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")

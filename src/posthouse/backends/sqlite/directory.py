@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from posthouse.backends.sqlite.connection import keep_journal
 from posthouse.backends.sqlite.directory_rows import (
     device_from_row,
     principal_from_row,
@@ -61,6 +62,7 @@ class SqliteDirectory:
             self._db = apsw.Connection(str(path))
             self._db.set_busy_timeout(BUSY_MS)
             self._db.execute("PRAGMA journal_mode=WAL")
+            keep_journal(self._db)
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA foreign_keys=ON")
             self._take_steps()

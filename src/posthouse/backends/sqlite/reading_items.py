@@ -99,7 +99,7 @@ class ReadingItems:
             rows = self._readers.get().execute(
                 in_list(_CONTENTS, len(wanted)), [mailbox_id, *wanted]
             )
-            for row in rows.fetchall():
+            for row in rows_of(rows):
                 found[row[0]] = content_from_row(row)
         return [found[item_id] for item_id in item_ids if item_id in found]
 

@@ -176,12 +176,22 @@ class Maildrop:
         parts: in order; none is empty.
         count: messages.
         octets: of all of them.
+        is_tagged: some are sent with a tag.
         delete: what QUIT does with those marked.
         hides: whether the policy ``hide`` remembers what was marked (a ``recent:`` login remembers
             nothing).
     """
 
-    __slots__ = ("_starts", "count", "delete", "hides", "mailbox_id", "octets", "parts")
+    __slots__ = (
+        "_starts",
+        "count",
+        "delete",
+        "hides",
+        "is_tagged",
+        "mailbox_id",
+        "octets",
+        "parts",
+    )
 
     def __init__(
         self,
@@ -198,6 +208,7 @@ class Maildrop:
         self.hides = hides
         self.count = sum(map(len, self.parts))
         self.octets = octets
+        self.is_tagged = any(part.tag for part in self.parts)
         self._starts = tuple(part.first_no for part in self.parts)
 
     def part_of(self, msg_no: int) -> Part:

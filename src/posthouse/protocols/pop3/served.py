@@ -12,7 +12,7 @@ Notes:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from posthouse.formats.mime.dots import stuff
 from posthouse.model.blob import BlobForm
@@ -23,7 +23,7 @@ from posthouse.protocols.pop3.wire.content import TERMINATOR, header_end
 from posthouse.protocols.pop3.wire.texts_table import Text
 
 if TYPE_CHECKING:
-    from posthouse.model.item import Item
+    from posthouse.model.item import Content
     from posthouse.protocols.pop3.maildrop import Maildrop
     from posthouse.protocols.pop3.session import Pop3Session
 
@@ -32,32 +32,25 @@ _SMTPUTF8_MARK = b" with UTF8"
 """RFC 6531 §4.3: how the Received line of a declared message begins to name its protocol."""
 
 
-class Served(NamedTuple):
-    """What is sent.
-
-    Attributes:
-        octets: of the message, as RETR announces: dots counted once, terminator not at all.
-        prefix: header lines before it.
-        wire: the rest, with its terminator.
-    """
-
-    octets: int
-    prefix: bytes
-    wire: memoryview
-
-
-def served(session: Pop3Session, maildrop: Maildrop, msg_no: int, item: Item) -> Served:
+def served(
+    session: Pop3Session, maildrop: Maildrop, msg_no: int, content: Content
+) -> tuple[int, bytes, memoryview]:
     """Get the message.
+
+    Returns:
+        Its octets as RETR announces them (dots counted once, the terminator not at all), header
+        lines that go before it, and the rest with its terminator.
 
     Raises:
         Refused: gone since it was read ahead, or not for this client.
         Unavailable: it could not be read now.
     """
-    tag = maildrop.part_of(msg_no).tag
-    prefix = tag + item.prefix if tag else item.prefix
-    ref = item.blob
+    prefix = content.prefix
+    if maildrop.is_tagged:
+        prefix = maildrop.part_of(msg_no).tag + prefix
+    ref = content.blob
     if ref is None:
-        return Served(len(prefix), prefix, memoryview(TERMINATOR))
+        return len(prefix), prefix, memoryview(TERMINATOR)
     try:
         wire = session.services.store.blobs.read(ref)
     except NotFound as e:
@@ -71,7 +64,7 @@ def served(session: Pop3Session, maildrop: Maildrop, msg_no: int, item: Item) ->
         octets += 2
     if _SMTPUTF8_MARK in prefix and not session.is_utf8:
         _refuse_international(prefix, wire)
-    return Served(octets, prefix, wire)
+    return octets, prefix, wire
 
 
 def _refuse_international(prefix: bytes, wire: memoryview) -> None:

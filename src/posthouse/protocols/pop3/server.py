@@ -17,7 +17,6 @@ from __future__ import annotations
 from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
-from posthouse.model.errors import RemoteProtocolError
 from posthouse.protocols.pop3.commands import COMMANDS
 from posthouse.protocols.pop3.errors import Answer, Refused, answer_to, is_bug
 from posthouse.protocols.pop3.session import Pop3Session
@@ -139,36 +138,44 @@ class Pop3Door:
     def _pump(self) -> None:
         """Answer what there is, until a command waits or the client takes no more."""
         session, machine, connection = self._session, self._machine, self._connection
-        if session.login is not None and self._is_revoked(session.login):
+        if session.login is not None and not self._may_go_on(session.login):
             self._leave("revoked", Answer(Text.REVOKED, Code.AUTH))
             return
         self._is_pumping = True
         while not (self._is_busy or connection.is_congested or session.ending):
             try:
                 command = machine.next_event()
-            except RemoteProtocolError as error:
-                self._refuse(error)
+                if command is None:
+                    break
+                self._commands += 1
+                row = COMMANDS[type(command)]
+                reply = row.handle(session, command)
+            except Exception as error:  # noqa: BLE001  the table in errors.py knows what to make of it
+                self._done(None, error)
                 continue
-            if command is None:
-                break
-            row = COMMANDS[type(command)]
-            self._is_busy = True
-            self._commands += 1
-            run = connection.run_shielded if row.finishes else connection.run
-            run(row.handle(session, command), self._done)
+            if isinstance(reply, (bytes, tuple)):
+                self._done(reply, None)
+            else:
+                self._is_busy = True
+                run = connection.run_shielded if row.finishes else connection.run
+                run(reply, self._done)
         self._is_pumping = False
         if self._is_at_eof and not (self._is_busy or connection.is_congested or session.ending):
             self._close("eof")
-        elif session.login is not None and not session.ending:
-            connection.set_deadline(self._services.settings.idle_s)
 
-    def _is_revoked(self, login: Login) -> bool:
-        """Whether the login is no longer good; asked once a second at most, it costs a read."""
-        now = self._services.store.clock.monotonic_s()
+    def _may_go_on(self, login: Login) -> bool:
+        """Whether the login is still good; the silence begins anew.
+
+        Looked at once a second at most, since it costs a read.
+        """
+        services = self._services
+        now = services.store.clock.monotonic_s()
         if now < self._good_until_s:
-            return False
+            return True
         self._good_until_s = now + GOOD_FOR_S
-        return not self._services.logins.is_still_good(login)
+        # Counted from the last command, which may come at the end of this second.
+        self._connection.set_deadline(services.settings.idle_s + GOOD_FOR_S)
+        return services.logins.is_still_good(login)
 
     def _done(
         self, reply: bytes | tuple[bytes | memoryview, ...] | None, error: BaseException | None

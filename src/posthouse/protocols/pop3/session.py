@@ -4,7 +4,7 @@ Spec: RFC 1939 §3, RFC 2595 §4 (what STLS makes the server forget).
 
 Notes:
     Small on purpose: ten thousand of these wait in a process. The maildrop is shared; marks and the
-    window of prefetched items exist only while there are any.
+    window of prefetched contents exist only while there are any.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from posthouse.protocols.pop3.wire.texts_table import Text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from posthouse.model.item import Item
+    from posthouse.model.item import Content
     from posthouse.model.people import Login
     from posthouse.protocols.pop3.maildrop import Maildrop
     from posthouse.protocols.pop3.settings import Pop3Services
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from posthouse.runtime.connection import Connection
 
 WINDOW_MAX = 64
-"""Items prefetched at once, when a client takes one message after the other."""
+"""Contents prefetched at once, when a client takes one message after the other."""
 
 
 class Pop3Session:
@@ -95,7 +95,7 @@ class Pop3Session:
         self.errors = 0
         self.ending = ""
         self.wants_tls = False
-        self._window: dict[int, Item] | None = None
+        self._window: dict[int, Content] | None = None
         self._next_no = 0
         self._reach = 1
 
@@ -127,6 +127,7 @@ class Pop3Session:
         self.errors = 0
         self.machine.advance(Step.LOGGED_IN)
         self.connection.logged_in()
+        self.connection.set_deadline(self.services.settings.idle_s)
 
     def end(self, reason: str) -> None:
         """The session is over when this command is answered; the first reason counts."""
@@ -160,8 +161,8 @@ class Pop3Session:
         octets = maildrop.octets - maildrop.octets_of(self.marked)
         return maildrop.count - len(self.marked), octets
 
-    def item_at_hand(self, msg_no: int) -> Item | None:
-        """The item of a message if it was read ahead; each can be taken once."""
+    def content_at_hand(self, msg_no: int) -> Content | None:
+        """The content of a message if it was read ahead; each can be taken once."""
         window = self._window
         if window is None:
             return None
@@ -170,8 +171,8 @@ class Pop3Session:
             self._window = None
         return found
 
-    async def item(self, maildrop: Maildrop, msg_no: int) -> Item:
-        """The item of a message, and those behind it for whoever takes them in order.
+    async def content(self, maildrop: Maildrop, msg_no: int) -> Content:
+        """The content of a message, and those behind it for whoever takes them in order.
 
         Raises:
             Refused: it has vanished since login.
@@ -183,15 +184,19 @@ class Pop3Session:
             raise Refused(Text.MESSAGE_GONE, Code.SYS_TEMP, is_offence=False, msg_no=msg_no)
         return found
 
-    async def _read_ahead(self, maildrop: Maildrop, msg_no: int) -> dict[int, Item]:
-        """Fill the window: one item first, four times as many each time more is wanted."""
+    async def _read_ahead(self, maildrop: Maildrop, msg_no: int) -> dict[int, Content]:
+        """Fill the window: one content first, four times as many each time more is wanted."""
         size = min(self._reach * 4, WINDOW_MAX) if self._next_no == msg_no else 1
         part = maildrop.part_of(msg_no)
         index = msg_no - part.first_no
         item_ids = part.item_ids[index : index + size]
-        items = await self.services.store.records.items(maildrop.mailbox_id, item_ids)  # type: ignore[arg-type]
-        numbers = {item_id: msg_no + i for i, item_id in enumerate(item_ids)}
-        window = {numbers[item.item_id]: item for item in items}
+        records = self.services.store.records
+        contents = await records.contents(maildrop.mailbox_id, item_ids)  # type: ignore[arg-type]
+        if len(contents) == len(item_ids):
+            window = dict(enumerate(contents, msg_no))
+        else:
+            numbers = {item_id: msg_no + i for i, item_id in enumerate(item_ids)}
+            window = {numbers[one.item_id]: one for one in contents}
         self._window = window
         self._next_no = msg_no + len(item_ids)
         self._reach = size

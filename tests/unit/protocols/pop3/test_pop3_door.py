@@ -226,7 +226,7 @@ async def test_messages_taken_in_order_are_read_ahead(house: House, services: Po
     for number in range(1, 11):
         await client.ask(f"RETR {number}")
         await client.lines()
-    assert house.reading_faults.seen.count("items") == 3, "1, then 4, then 5 of 16"
+    assert house.reading_faults.seen.count("contents") == 3, "1, then 4, then 5 of 16"
     session = client.session._session
     assert session._window is None
     await client.ask("RETR 1")
@@ -272,15 +272,15 @@ async def test_a_client_that_never_reads_is_cut_off_in_the_end(
 async def test_commands_wait_while_one_is_under_way(house: House, services: Pop3Services) -> None:
     gate = asyncio.Event()
     records = house.store.records
-    items = records.items
+    contents = records.contents
 
     class Slow:
         def __getattr__(self, name: str) -> Any:
             return getattr(records, name)
 
-        async def items(self, *args: Any) -> Any:
+        async def contents(self, *args: Any) -> Any:
             await gate.wait()
-            return await items(*args)
+            return await contents(*args)
 
     client = await Client(services).log_in()
     house.store.records = Slow()  # type: ignore[assignment]

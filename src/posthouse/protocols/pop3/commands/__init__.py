@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.session import Pop3Session
 
     Reply = bytes | tuple[bytes | memoryview, ...]
-    Handle = Callable[[Pop3Session, Any], Coroutine[Any, Any, Reply]]
+    Handle = Callable[[Pop3Session, Any], Reply | Coroutine[Any, Any, Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ class Row:
     """One command.
 
     Attributes:
-        handle: answers it; raises what ``errors.py`` knows.
+        handle: answers it at once, or with a coroutine where it may have to wait; raises what
+            ``errors.py`` knows.
         finishes: runs to its end even when the client is gone (a commit under way).
     """
 

@@ -21,6 +21,6 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Apop
 
 
-async def handle(_session: Pop3Session, _command: Apop) -> bytes:
+def handle(_session: Pop3Session, _command: Apop) -> bytes:
     """Say why not, and what instead."""
     raise Refused(Text.APOP_REFUSED, Code.SYS_PERM)

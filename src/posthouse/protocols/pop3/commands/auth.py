@@ -78,7 +78,7 @@ async def respond(session: Pop3Session, command: SaslResponse) -> bytes:
     return await _go_on(session, exchange, command.data)
 
 
-async def cancel(session: Pop3Session, _command: SaslCancel) -> bytes:
+def cancel(session: Pop3Session, _command: SaslCancel) -> bytes:
     """The client gives up."""
     session.exchange = None
     session.machine.advance(Step.REFUSED)

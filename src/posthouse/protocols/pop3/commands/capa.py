@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Capa
 
 
-async def handle(session: Pop3Session, _command: Capa) -> bytes:
+def handle(session: Pop3Session, _command: Capa) -> bytes:
     """List them."""
     settings = session.services.settings
     now = Circumstances(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Dele
 
 
-async def handle(session: Pop3Session, command: Dele) -> bytes:
+def handle(session: Pop3Session, command: Dele) -> bytes:
     """Mark it in this session alone.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Lang
 
 
-async def handle(session: Pop3Session, command: Lang) -> bytes:
+def handle(session: Pop3Session, command: Lang) -> bytes:
     """List the languages, or change to one.
 
     Raises:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Noop
 
 
-async def handle(session: Pop3Session, _command: Noop) -> bytes:
+def handle(session: Pop3Session, _command: Noop) -> bytes:
     """Say so."""
     session.rest()
     return session.ok(Text.NOOP)

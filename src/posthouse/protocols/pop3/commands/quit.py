@@ -11,7 +11,7 @@ Notes:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posthouse.model.batch import Batch, Commit, ExpungeItems, HideItems, MoveItems, Operation
 from posthouse.model.folder import FolderRole
@@ -22,25 +22,30 @@ from posthouse.protocols.pop3.wire.machine import Step
 from posthouse.protocols.pop3.wire.texts_table import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from posthouse.model.ids import FolderId, ItemId
     from posthouse.protocols.pop3.maildrop import Maildrop
     from posthouse.protocols.pop3.session import Pop3Session
     from posthouse.protocols.pop3.wire.grammar import Quit
 
 
-async def handle(session: Pop3Session, _command: Quit) -> bytes:
-    """Put away what was marked and end the session; it ends even when that fails.
-
-    Raises:
-        Unavailable: nothing was put away.
-    """
+def handle(session: Pop3Session, _command: Quit) -> bytes | Coroutine[Any, Any, bytes]:
+    """Put away what was marked and end the session; it ends even when that fails."""
     session.end("quit")
     if session.machine.state is State.AUTHORIZATION:
         return session.ok(Text.BYE)
     session.machine.advance(Step.UPDATING)
     marked = session.marked
-    if not marked:
-        return session.ok(Text.BYE)
+    return _put_away(session, marked) if marked else session.ok(Text.BYE)
+
+
+async def _put_away(session: Pop3Session, marked: set[int]) -> bytes:
+    """Do what DELE promised.
+
+    Raises:
+        Unavailable: nothing was put away.
+    """
     maildrop = session.drop()
     operations = await _operations(session, maildrop, maildrop.marked_items(marked))
     if operations:

@@ -5,16 +5,22 @@ Spec: RFC 1939 §5, RFC 6856 §2.1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posthouse.protocols.pop3.served import served
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from posthouse.model.item import Content
+    from posthouse.protocols.pop3.maildrop import Maildrop
     from posthouse.protocols.pop3.session import Pop3Session
     from posthouse.protocols.pop3.wire.grammar import Retr
 
 
-async def handle(session: Pop3Session, command: Retr) -> tuple[bytes | memoryview, ...]:
+def handle(
+    session: Pop3Session, command: Retr
+) -> tuple[bytes, memoryview] | Coroutine[Any, Any, tuple[bytes, memoryview]]:
     """Send the folder's tag, the recipient's own header lines and the message as it was stored.
 
     Raises:
@@ -22,8 +28,22 @@ async def handle(session: Pop3Session, command: Retr) -> tuple[bytes | memoryvie
     """
     msg_no = command.msg_no
     maildrop = session.check(msg_no)
-    item = session.item_at_hand(msg_no) or await session.item(maildrop, msg_no)
-    message = served(session, maildrop, msg_no, item)
+    content = session.content_at_hand(msg_no)
+    if content is None:
+        return _fetched(session, maildrop, msg_no)
+    return _reply(session, maildrop, msg_no, content)
+
+
+async def _fetched(
+    session: Pop3Session, maildrop: Maildrop, msg_no: int
+) -> tuple[bytes, memoryview]:
+    return _reply(session, maildrop, msg_no, await session.content(maildrop, msg_no))
+
+
+def _reply(
+    session: Pop3Session, maildrop: Maildrop, msg_no: int, content: Content
+) -> tuple[bytes, memoryview]:
+    octets, prefix, wire = served(session, maildrop, msg_no, content)
     session.retrieved += 1
-    session.retrieved_octets += message.octets
-    return session.language.retr % message.octets, message.prefix, message.wire
+    session.retrieved_octets += octets
+    return session.language.retr % octets + prefix, wire

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Rset
 
 
-async def handle(session: Pop3Session, _command: Rset) -> bytes:
+def handle(session: Pop3Session, _command: Rset) -> bytes:
     """Unmark, and tell what there is then."""
     session.rest()
     session.marked = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Stat
 
 
-async def handle(session: Pop3Session, _command: Stat) -> bytes:
+def handle(session: Pop3Session, _command: Stat) -> bytes:
     """Count what is not marked."""
     session.rest()
     count, octets = session.standing()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Stls
 
 
-async def handle(session: Pop3Session, _command: Stls) -> bytes:
+def handle(session: Pop3Session, _command: Stls) -> bytes:
     """Promise the handshake; it follows when the answer is out.
 
     Raises:

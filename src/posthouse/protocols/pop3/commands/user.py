@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import User
 
 
-async def handle(session: Pop3Session, command: User) -> bytes:
+def handle(session: Pop3Session, command: User) -> bytes:
     """Remember the name.
 
     Raises:

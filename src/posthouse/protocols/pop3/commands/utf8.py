@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.pop3.wire.grammar import Utf8
 
 
-async def handle(session: Pop3Session, _command: Utf8) -> bytes:
+def handle(session: Pop3Session, _command: Utf8) -> bytes:
     """Remember it."""
     session.is_utf8 = True
     return session.ok(Text.UTF8_ON)

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from posthouse.model.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -55,22 +57,19 @@ class Stat:
     """STAT."""
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(Struct, frozen=True):
     """LIST; ``msg_no`` None asks for all."""
 
     msg_no: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Retr:
+class Retr(Struct, frozen=True):
     """RETR."""
 
     msg_no: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dele:
+class Dele(Struct, frozen=True):
     """DELE."""
 
     msg_no: int
@@ -91,16 +90,14 @@ class Quit:
     """QUIT, in either state."""
 
 
-@dataclass(frozen=True, slots=True)
-class Top:
+class Top(Struct, frozen=True):
     """TOP: the header and ``lines`` lines of the body."""
 
     msg_no: int
     lines: int
 
 
-@dataclass(frozen=True, slots=True)
-class Uidl:
+class Uidl(Struct, frozen=True):
     """UIDL; ``msg_no`` None asks for all."""
 
     msg_no: int | None

@@ -22,6 +22,7 @@ from posthouse.protocols.pop3.wire.grammar import (
     RULES,
     Command,
     Fault,
+    Rule,
     SaslCancel,
     SaslResponse,
     State,
@@ -72,6 +73,9 @@ TRANSITIONS: dict[tuple[State, Step], State] = {
     (State.CLOSED, Step.ENDED): State.CLOSED,
 }
 
+# Each member by a name of its own: to look one up in its Enum costs as much as to read a line.
+_SASL = State.SASL
+_CLOSED = State.CLOSED
 _LISTENING = (State.TRANSACTION, State.AUTHORIZATION, State.SASL)
 DEFAULT_LIMITS = LineLimits()
 
@@ -89,13 +93,11 @@ class Machine:
 
     def receive_data(self, data: bytes) -> None:
         """Take octets from the peer; after the end they are dropped."""
-        if self.state is State.CLOSED:
-            return
-        if not self._buffer:
-            self._buffer = data
-        else:
+        if self._buffer:
             self._buffer = self._buffer[self._position :] + data
             self._position = 0
+        elif self.state is not _CLOSED:
+            self._buffer = data
 
     @property
     def pending_octets(self) -> int:
@@ -113,24 +115,28 @@ class Machine:
         if not buffer or self.state not in _LISTENING:
             return None
         start = self._position
-        end = buffer.find(b"\n", start)
-        if end < 0:
+        end = buffer.find(b"\n", start) + 1
+        if not end:
             self._check_partial(start)
             return None
-        if end + 1 == len(buffer):
+        if end == len(buffer):
             self._buffer = b""
             self._position = 0
         else:
-            self._position = end + 1
-        length = end + 1 - start
+            self._position = end
+        length = end - start
         if length > self._limits.command and length > self._limit(buffer, start):
             raise self._closing("line too long", Fault.TOO_LONG)
-        line = buffer[start : end - 1]
-        if end == start or buffer[end - 1] != 13 or b"\r" in line or b"\0" in line:
+        line = buffer[start : end - 2]
+        if length == 1 or buffer[end - 2] != 13 or b"\r" in line or b"\0" in line:
             raise self._broken("bare CR or LF, or NUL, in a line", Fault.LINE_END)
-        if self.state is State.SASL:
+        if self.state is _SASL:
             return self._sasl(line)
-        return self._command(line)
+        keyword, _, argument = line.partition(b" ")
+        rule = RULES.get(keyword) or self._rule(keyword.upper())
+        if self.state not in rule.states:
+            raise RemoteProtocolError("not in this state", Fault.STATE)
+        return rule.parse(argument)
 
     def advance(self, step: Step) -> None:
         """Say what became of a command.
@@ -146,16 +152,14 @@ class Machine:
             self._buffer = b""
             self._position = 0
 
-    def _command(self, line: bytes) -> Command:
-        keyword, _, argument = line.partition(b" ")
-        rule = RULES.get(keyword) or RULES.get(keyword.upper())
-        if rule is None:
-            if keyword.upper() in FOREIGN:
-                raise self._closing("another protocol", Fault.FOREIGN)
-            raise RemoteProtocolError("unknown command", Fault.UNKNOWN)
-        if self.state not in rule.states:
-            raise RemoteProtocolError("not in this state", Fault.STATE)
-        return rule.parse(argument)
+    def _rule(self, keyword: bytes) -> Rule:
+        """The rule of a keyword in capitals."""
+        rule = RULES.get(keyword)
+        if rule is not None:
+            return rule
+        if keyword in FOREIGN:
+            raise self._closing("another protocol", Fault.FOREIGN)
+        raise RemoteProtocolError("unknown command", Fault.UNKNOWN)
 
     def _sasl(self, line: bytes) -> Command:
         if line == b"*":
