@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 _DRAIN_S = 15.0
 _TALLIES: dict[str, Slot] = {
     "queue_added": metrics_table.QUEUE_ADDED,
+    "store_commits": metrics_table.STORE_COMMITS,
+    "store_commit_us": metrics_table.STORE_COMMIT_TIME,
+    "store_conflicts": metrics_table.STORE_CONFLICTS,
+    "store_failures": metrics_table.STORE_FAILURES,
     **{
         f"queue_reports.{k}": metrics_table.QUEUE_REPORTS.slot(k)
         for k in ("delay", "failure", "success")
@@ -102,6 +106,7 @@ class Roles:
                 workers=self.workers,
                 in_thread=offload.in_thread,
                 wants_mailboxes=context.role == "worker",
+                tally=self.tally,
             )
             try:
                 await main(life, house)

@@ -157,6 +157,7 @@ def make_house(
     workers: int = 1,
     in_thread: Callable[..., Any] | None = None,
     wants_mailboxes: bool = False,
+    tally: Tally | None = None,
 ) -> House:
     """Open everything.
 
@@ -165,6 +166,7 @@ def make_house(
         loop: the loop that all of it will be used on.
         workers: how many processes share the allowance for password guesses.
         in_thread: runs a function in a thread; None: the loop's own pool.
+        tally: counts the store's commits.
         wants_mailboxes: hear of every delivery (workers), not only of what concerns the house.
     """
     data = config.data
@@ -179,7 +181,9 @@ def make_house(
         hints.close()  # else its socket stays in run/
         raise
     blobs = FileBlobs(root, records, clock)
-    store = Store(records, blobs, hints, clock, listing_bytes_max=config.store.listing_cache)
+    store = Store(
+        records, blobs, hints, clock, listing_bytes_max=config.store.listing_cache, tally=tally
+    )
     directory = SqliteDirectory(data / "directory.db", chance)
     audit_path = data / "log" / "audit.jsonl"
     audit = Audit(audit_path, clock)

@@ -155,11 +155,6 @@ LOGINS = _family(
     door=DOORS,
     outcome=("ok", "refused", "delayed", "unavailable"),
 )
-CREDENTIAL_CACHE_HITS = _one(
-    Kind.COUNTER, "credential_cache_hits", "Logins answered from the cache of verified credentials."
-)
-PASSWORD_HASHES = _one(Kind.COUNTER, "password_hashes", "argon2 computations.")
-PASSWORD_HASH_TIME = _one(Kind.MICROSECONDS, "password_hash_seconds", "Time spent in argon2.")
 
 # --- POP3
 POP3_COMMANDS = _one(Kind.COUNTER, "pop3_commands", "POP3 commands answered.")
@@ -209,24 +204,14 @@ QUEUE_REPORTS = _family(
 
 # --- store
 STORE_COMMITS = _one(Kind.COUNTER, "store_commits", "Commits applied.")
-STORE_GROUPS = _one(Kind.COUNTER, "store_groups", "Groups of commits made durable together.")
 STORE_CONFLICTS = _one(Kind.COUNTER, "store_conflicts", "Commits whose precondition did not hold.")
 STORE_FAILURES = _one(Kind.COUNTER, "store_failures", "Commits refused by the disk.")
 STORE_COMMIT_TIME = _one(
     Kind.MICROSECONDS, "store_commit_seconds", "Time from asking for a commit to its being durable."
 )
-STORE_SYNC_TIME = _one(Kind.MICROSECONDS, "store_sync_seconds", "Time spent making groups durable.")
-STORE_LISTING_HITS = _one(
-    Kind.COUNTER, "store_listing_hits", "Folder listings served from the cache."
-)
-STORE_LISTING_LOADS = _one(
-    Kind.COUNTER, "store_listing_loads", "Folder listings read from the records."
-)
 STORE_FREE_BYTES = _one(
     Kind.GAUGE, "store_free_bytes", "Free space where blobs are written, as last asked."
 )
-HINTS_SENT = _one(Kind.COUNTER, "hints_sent", "Hints published to other processes.")
-HINTS_DROPPED = _one(Kind.COUNTER, "hints_dropped", "Hints that could not be handed over.")
 
 # --- parse pool
 PARSE_CALLS = _one(Kind.COUNTER, "parse_calls", "Calls handed to the parse pool.")

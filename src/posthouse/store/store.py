@@ -7,9 +7,9 @@ Notes:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from posthouse.model.errors import NotFound
+from posthouse.model.errors import Conflict, NotFound, Unavailable
 from posthouse.model.rights import Rights
 from posthouse.store.listings import DEFAULT_BYTES_MAX, Listings
 from posthouse.store.waiting import Waits
@@ -30,6 +30,14 @@ _ROLES_MAX = 50_000
 """Special folders remembered; beyond it all are looked up again."""
 
 
+class Tally(Protocol):
+    """Counts by name."""
+
+    def __call__(self, name: str, n: int = 1) -> None:
+        """Add ``n``."""
+        ...
+
+
 class Store:
     """One per process; belongs to one event loop.
 
@@ -40,7 +48,7 @@ class Store:
         clock: the time.
     """
 
-    __slots__ = ("_listings", "_roles", "_waits", "blobs", "clock", "hints", "records")
+    __slots__ = ("_listings", "_roles", "_tally", "_waits", "blobs", "clock", "hints", "records")
 
     def __init__(
         self,
@@ -50,7 +58,19 @@ class Store:
         clock: Clock,
         *,
         listing_bytes_max: int = DEFAULT_BYTES_MAX,
+        tally: Tally | None = None,
     ) -> None:
+        """Make it.
+
+        Args:
+            records: the engine.
+            blobs: where content is.
+            hints: the bus.
+            clock: the time.
+            listing_bytes_max: memory for folder listings.
+            tally: counts ``store_commits``, ``store_commit_us``, ``store_conflicts`` and
+                ``store_failures``.
+        """
         self.records = records
         self.blobs = blobs
         self.hints = hints
@@ -58,10 +78,25 @@ class Store:
         self._listings = Listings(records, listing_bytes_max)
         self._waits = Waits(records, hints)
         self._roles: dict[tuple[MailboxId, FolderRole], FolderId] = {}
+        self._tally = tally
 
     async def apply(self, commit: Commit) -> tuple[BatchResult, ...]:
         """Make a commit durable: see ``Records.apply``."""
-        return await self.records.apply(commit)
+        tally = self._tally
+        if tally is None:
+            return await self.records.apply(commit)
+        begun = self.clock.monotonic_s()
+        try:
+            results = await self.records.apply(commit)
+        except Unavailable:
+            tally("store_failures")
+            raise
+        except Conflict:
+            tally("store_conflicts")
+            raise
+        tally("store_commits")
+        tally("store_commit_us", int((self.clock.monotonic_s() - begun) * 1e6))
+        return results
 
     async def listing(self, mailbox_id: MailboxId, folder_id: FolderId) -> Listing:
         """What lies in a folder now. Raises NotFound, Unavailable."""
