@@ -11,7 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from posthouse.runtime import metrics_table
 from posthouse.runtime.metrics import Metrics
 
-
 NO_FIGURES = {"TABLE", "DOORS", "SLOT_COUNT", "TYPE_CHECKING"}
 
 
