@@ -19,7 +19,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("house") / "data", people=PEOPLE, workers=2)
     server.start()
     yield server
+    bugs = server.bugs()
     assert server.stop() == 0
+    assert not bugs
 
 
 @pytest.fixture

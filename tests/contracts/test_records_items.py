@@ -89,6 +89,11 @@ def test_blob_shapes_survive(records_house):
         other = type(blob)(ref, blob.data, None, b"")
         result = h.one(AddItem(h.inbox, NewItem(ItemKind.MESSAGE, ref, n)), blobs=(other,))
         assert h.item(result.item_ids[0]).blob == ref
+        assert (
+            h.place(result.item_ids[0]).size_bytes
+            == ref.served_bytes
+            == 5 + 2 * ref.lacks_final_eol
+        )
         (content,) = h.run(h.records.contents(h.box, result.item_ids))
         assert content.blob == ref
         assert content.blob.location == h.item(result.item_ids[0]).blob.location

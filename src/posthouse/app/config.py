@@ -86,6 +86,9 @@ class LimitSettings:
     )
     login_deadline: Seconds = _key(60.0, "time to log in", "time", 1)
     pop3_idle: Seconds = _key(600.0, "silence before a POP3 session ends", "time", 1)
+    pop3_login_delay: Seconds = _key(
+        0.0, "time between two POP3 logins of one device; 0 none", "time"
+    )
     smtp_idle: Seconds = _key(300.0, "silence before an SMTP session ends", "time", 1)
     recipients_per_hour: int = _key(100, "recipients a person may write to in an hour; 0 no limit")
     recipients_per_day: int = _key(500, "recipients a person may write to in a day; 0 no limit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from posthouse import __version__
@@ -82,6 +83,7 @@ def _pop3(config: Config) -> Pop3Settings:
         idle_s=limits.pop3_idle,
         errors_before_login_max=limits.errors_before_login_max,
         errors_max=limits.errors_max,
+        login_delay_s=ceil(limits.pop3_login_delay),
         version=__version__,
     )
 

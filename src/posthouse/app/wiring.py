@@ -196,7 +196,7 @@ def make_house(
         store=store,
         directory=directory,
         people=People(directory, records, audit, clock, chance, hasher),
-        addresses=Addresses(directory, config.detail_separator),
+        addresses=Addresses(directory, config.detail_separator, clock),
         logins=Logins(directory, audit, clock, chance, hasher, Guesses(clock, workers)),
         audit=audit,
         audit_path=audit_path,

@@ -51,7 +51,7 @@ class BlobRef(Struct, frozen=True, eq=False):
         has_dot_lines: WIRE only: some line was doubled, so plain and stored bytes differ beyond the
             terminator.
         lacks_final_eol: WIRE only: the plain content did not end in CRLF; one was added to the
-            stored form (``size_bytes`` counts it not).
+            stored form (``size_bytes`` counts it not, ``served_bytes`` does).
         location: where it lay when the row was read; None when not known. Takes no part in
             comparison.
     """
@@ -63,6 +63,11 @@ class BlobRef(Struct, frozen=True, eq=False):
     has_dot_lines: bool = False
     lacks_final_eol: bool = False
     location: BlobLocation | None = None
+
+    @property
+    def served_bytes(self) -> int:
+        """Size as doors serve it: all of them complete the last line, as POP3 must."""
+        return self.size_bytes + 2 if self.lacks_final_eol else self.size_bytes
 
     def __eq__(self, other: object) -> bool:
         """The same blob of the same shape, wherever it lies."""

@@ -106,7 +106,7 @@ class NewItem(Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         """Size as any door shows it: prefix and content together."""
-        return len(self.prefix) + (self.blob.size_bytes if self.blob else 0)
+        return len(self.prefix) + (self.blob.served_bytes if self.blob else 0)
 
 
 @dataclass(frozen=True, slots=True)

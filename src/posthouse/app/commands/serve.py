@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import os
+import resource
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -59,6 +61,7 @@ def run(config: Config, workers: int) -> int:
     """
     from posthouse.app.roles import Roles
 
+    _raise_descriptor_limit()
     clock = SystemClock()
     listeners = tuple(
         ListenerSpec(
@@ -82,6 +85,13 @@ def run(config: Config, workers: int) -> int:
     user = config.user or server_user(config.data)
     plan = Plan(listeners, workers, roles.worker, roles.jobs, user)
     return Supervisor(plan, log, metrics, clock, _say_ready).run()
+
+
+def _raise_descriptor_limit() -> None:
+    """A connection is a descriptor: take all that we are allowed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _log_descriptor(config: Config) -> int:

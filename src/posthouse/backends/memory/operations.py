@@ -172,7 +172,7 @@ def _change_content(work: Work, operation: ChangeContent) -> OperationResult:
     places = box.find(folder_id, (operation.item_id,))
     if not places:
         raise NotFound(f"item {operation.item_id} of folder {folder_id}")
-    size = len(operation.prefix) + operation.blob.size_bytes
+    size = len(operation.prefix) + operation.blob.served_bytes
     box.require_room(folder_id, size - places[0].size_bytes)
     house.add_reference(operation.blob)
     old = box.items[operation.item_id]

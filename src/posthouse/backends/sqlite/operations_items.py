@@ -219,7 +219,7 @@ def change_content(work: Work, operation: ChangeContent) -> OperationResult:
         raise NotFound(f"item {operation.item_id} of folder {folder.folder_id}")
     books, place = work.books, places[0]
     key = place.item_id
-    size = len(operation.prefix) + operation.blob.size_bytes
+    size = len(operation.prefix) + operation.blob.served_bytes
     work.require_room(folder, size - place.size_bytes)
     books.add_reference(operation.blob)
     connection = books.direct()

@@ -1,7 +1,7 @@
 """The writer: one thread per process that commits for everyone, a group at a time.
 
 Notes:
-    A group is whatever waited while the group before it was being synced, so no timer is needed.
+    A group is what gathered while the group before it was being synced (``gathering``).
     Its order of work: write the staged blobs and sync them once; take the lock file; BEGIN
     IMMEDIATE; every job under its own savepoint; COMMIT (synced); let go of the lock; publish
     hints; answer all futures by one call into the event loop. The lock file queues the processes
@@ -18,12 +18,13 @@ import fcntl
 import os
 import threading
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import apsw
 
 from posthouse.backends.sqlite.books import BlobsChangedError, Books
 from posthouse.backends.sqlite.connection import open_writer, upgrade
+from posthouse.backends.sqlite.gathering import Gathering, Job
 from posthouse.backends.sqlite.rows import in_list, padded, rows_of
 from posthouse.model.changes import Hint
 from posthouse.model.errors import InsufficientSpace, PosthouseError, Unavailable
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from posthouse.backends.sqlite.gathering import AnyJob
     from posthouse.model.blob import BlobLocation, StagedBlob
     from posthouse.model.ids import BlobHash
     from posthouse.ports.blobs import BlobJournal
@@ -54,30 +56,6 @@ Staged = dict["BlobHash", "tuple[BlobLocation | None, bool]"]
 """Blobs of a group: where written (None not), and whether a row was there when we looked."""
 
 
-class Job(Generic[T]):
-    """Something to do in a write transaction, and whom to answer."""
-
-    __slots__ = ("blobs", "error", "future", "is_abandoned", "receipt", "result", "run")
-
-    def __init__(
-        self,
-        run: Callable[[Books], T],
-        blobs: Sequence[StagedBlob],
-        receipt: bytes,
-        future: asyncio.Future[T],
-    ) -> None:
-        self.run = run
-        self.blobs = blobs
-        self.receipt = receipt
-        self.future = future
-        self.result: T | None = None
-        self.error: BaseException | None = None
-        self.is_abandoned = False
-
-
-AnyJob = Job[Any]
-
-
 class Writer:
     """See the module. ``submit`` is called in an event loop; the rest runs in the thread."""
 
@@ -94,7 +72,7 @@ class Writer:
         self._waiting: list[AnyJob] = []
         self._waiting_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
-        self._fresh: list[AnyJob] = []
+        self._gathering = Gathering(self._jobs.put)
         self._watched: asyncio.AbstractEventLoop | None = None
         self._is_closing = False
         self._groups = 0
@@ -126,19 +104,11 @@ class Writer:
             raise Unavailable("the records are closed")
         loop = asyncio.get_running_loop()
         job: Job[T] = Job(run, blobs, receipt, loop.create_future())
-        if not self._fresh:
-            loop.call_soon(self._hand_over)
-        self._fresh.append(job)
+        self._gathering.add(job, loop)
         if self._watch is None or self._watched is not loop:
             self._watched = loop
             self._watch = loop.call_later(LOCK_WAIT_S, self._look, loop)
         return await job.future
-
-    def _hand_over(self) -> None:
-        """What came in one turn of the loop makes one group: fewer syncs, fewer thread switches."""
-        fresh, self._fresh = self._fresh, []
-        for job in fresh:
-            self._jobs.put(job)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Whoever has waited too long behind another process's lock is told so."""
@@ -147,14 +117,27 @@ class Writer:
         with self._gate:
             since = self._waiting_since
             if since and self._clock.monotonic_s() - since > LOCK_WAIT_S:
-                stuck = [*self._waiting, *self._drained(GROUP_MAX << 10)]
+                behind = self._drained(GROUP_MAX << 10)
+                stuck = [*self._waiting, *behind, *self._gathering.take_all()]
                 for job in stuck:
                     job.is_abandoned = True
+                self._gathering.answered(len(behind), loop)
         for job in stuck:
             if not job.future.done():
                 job.future.set_exception(Unavailable("another process holds the store's lock"))
         if self._waiting_since or not self._jobs.empty():
             self._watch = loop.call_later(LOCK_WAIT_S / 3, self._look, loop)
+
+    def _resolve(self, jobs: list[AnyJob], loop: asyncio.AbstractEventLoop) -> None:
+        for job in jobs:
+            future = job.future
+            if future.done():
+                continue
+            if job.error is not None:
+                future.set_exception(job.error)
+            else:
+                future.set_result(job.result)
+        self._gathering.answered(len(jobs), loop)
 
     def close(self) -> None:
         """Finish what has been submitted, then let go of the file."""
@@ -163,7 +146,7 @@ class Writer:
         self._is_closing = True
         if self._watch is not None:
             self._watch.cancel()
-        self._hand_over()
+        self._gathering.flush()
         self._jobs.put(None)
         self._thread.join()
         if self._connection is not None:
@@ -198,7 +181,7 @@ class Writer:
             loops.setdefault(job.future.get_loop(), []).append(job)
         for loop, jobs in loops.items():
             try:
-                loop.call_soon_threadsafe(_resolve, jobs)
+                loop.call_soon_threadsafe(self._resolve, jobs, loop)
             except RuntimeError:  # that loop has been closed: nobody listens any more
                 continue
 
@@ -391,14 +374,3 @@ class Writer:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except (OSError, apsw.Error):
             self._abandon_connection()
-
-
-def _resolve(jobs: list[AnyJob]) -> None:
-    for job in jobs:
-        future = job.future
-        if future.done():
-            continue
-        if job.error is not None:
-            future.set_exception(job.error)
-        else:
-            future.set_result(job.result)

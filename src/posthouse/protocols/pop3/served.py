@@ -55,13 +55,11 @@ def served(
         wire = session.services.store.blobs.read(ref)
     except NotFound as e:
         raise Refused(Text.MESSAGE_GONE, Code.SYS_TEMP, is_offence=False, msg_no=msg_no) from e
-    octets = len(prefix) + ref.size_bytes
+    octets = len(prefix) + ref.served_bytes
     if ref.form is _RAW:
         stuffed = stuff(bytes(wire))
         wire = memoryview(stuffed.wire)
         octets += 2 * stuffed.lacks_final_eol
-    elif ref.lacks_final_eol:
-        octets += 2
     if _SMTPUTF8_MARK in prefix and not session.is_utf8:
         _refuse_international(prefix, wire)
     return octets, prefix, wire

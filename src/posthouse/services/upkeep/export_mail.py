@@ -178,7 +178,7 @@ class Exporter:
         file = ""
         if content is not None:
             is_message = is_mail and item.kind is ItemKind.MESSAGE
-            path = directory / _file_name(place, item, is_message=is_message)
+            path = directory / _file_name(place, item, len(content), is_message=is_message)
             path.write_bytes(content)
             os.utime(path, ns=(place.received_at * 1_000_000,) * 2)
             file = path.relative_to(root).as_posix()
@@ -259,10 +259,10 @@ def _path(folder: Folder, by_id: dict[FolderId, Folder]) -> tuple[str, ...]:
     return tuple(reversed(names))
 
 
-def _file_name(place: Place, item: Item, *, is_message: bool) -> str:
+def _file_name(place: Place, item: Item, size: int, *, is_message: bool) -> str:
     """Sorts by time of arrival; the same item gets the same name each time."""
     seconds, ms = divmod(place.received_at, 1_000)
     if not is_message:
         return f"{item.item_id}{_SUFFIXES.get(item.kind, '.bin')}"
-    base = f"{seconds:010}.M{ms:03}P{place.uid}.posthouse,S={place.size_bytes}"
+    base = f"{seconds:010}.M{ms:03}P{place.uid}.posthouse,S={size}"
     return f"cur/{base}{name_suffix(place.flags)}"

@@ -195,7 +195,7 @@ class Importer:
             return False
         if known.blob.blob_hash == new.blob.blob_hash:
             return True
-        if len(known.prefix) + known.blob.size_bytes != new.size_bytes:
+        if len(known.prefix) + known.blob.served_bytes != new.size_bytes:
             return False
         try:
             served = known.prefix + self._store.blobs.read_plain(known.blob)

@@ -12,6 +12,7 @@ import pytest
 from tests.transcripts.memory_connection import MemoryConnection
 from tests.transcripts.stores import House, make_house, message
 
+from posthouse.formats.mime.dots import stuff
 from posthouse.model.batch import AddItem, Batch, Commit
 from posthouse.model.blob import BlobForm
 from posthouse.model.item import ItemKind, NewItem
@@ -236,6 +237,25 @@ async def test_messages_taken_in_order_are_read_ahead(house: House, services: Po
     assert session._window
     await client.ask("NOOP")
     assert session._window is None, "an idle session holds nothing"
+
+
+@in_house("empty")
+async def test_sizes_agree_where_the_last_line_was_not_ended(
+    house: House, services: Pop3Services
+) -> None:
+    mailbox_id, folder_id = await house.folder("alice/Inbox")
+    plain = message("cut") + b"the end"
+    stuffed = stuff(plain)
+    assert stuffed.lacks_final_eol
+    staged = house.blobs.stage_bytes(stuffed.wire, BlobForm.WIRE, lacks_final_eol=True)
+    add = AddItem(folder_id, NewItem(ItemKind.MESSAGE, staged.ref, 1_000, b"X-Own: 1\r\n"))
+    await house.records.apply(Commit((Batch(mailbox_id, (add,)),), (staged,)))
+    client = await Client(services).log_in()
+    size = len(b"X-Own: 1\r\n" + plain + b"\r\n")
+    assert await client.ask("STAT") == f"+OK 1 {size}"
+    assert await client.ask("LIST 1") == f"+OK 1 {size}"
+    assert await client.ask("RETR 1") == f"+OK {size} octets"
+    assert sum(len(line) + 2 for line in await client.lines()) == size
 
 
 @in_house("ten-messages")

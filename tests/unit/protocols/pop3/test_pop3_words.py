@@ -170,6 +170,7 @@ def test_capabilities_tell_the_truth() -> None:
         "AUTH-RESP-CODE",
         "PIPELINING",
         "EXPIRE NEVER",
+        "LOGIN-DELAY 0",
         "UTF8 USER",
         "LANG",
         "IMPLEMENTATION Posthouse",

@@ -6,7 +6,7 @@ Notes:
     - EXPIRE NEVER: this server takes away no message of its own accord, whatever DELE does in a
       mailbox. Under the policy ``hide`` not even the client can: DELE only puts a message out of
       that device's sight.
-    - LOGIN-DELAY is announced only where it is enforced; a delay of 0 would tell a client nothing.
+    - LOGIN-DELAY 0 where none is enforced: a client may then poll as often as it likes.
     - APOP is no capability; it is refused, since it needs every password kept in clear.
 """
 
@@ -65,7 +65,7 @@ CAPABILITIES: tuple[Callable[[Circumstances], str], ...] = (
     lambda _: "AUTH-RESP-CODE",  # RFC 3206 §6
     lambda _: "PIPELINING",  # RFC 2449 §6.6
     lambda _: "EXPIRE NEVER",  # RFC 2449 §6.7
-    lambda now: f"LOGIN-DELAY {now.login_delay_s}" if now.login_delay_s else "",  # RFC 2449 §6.5
+    lambda now: f"LOGIN-DELAY {now.login_delay_s}",  # RFC 2449 §6.5
     lambda _: "UTF8 USER",  # RFC 6856 §2
     lambda _: "LANG",  # RFC 6856 §3
     _implementation,  # RFC 2449 §6.9
