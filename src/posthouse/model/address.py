@@ -9,8 +9,9 @@ Notes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 LOCAL_OCTETS_MAX = 64
 DOMAIN_OCTETS_MAX = 255
@@ -20,8 +21,7 @@ _ATEXT = frozenset(
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """One mailbox address.
 
     Attributes:

@@ -189,10 +189,17 @@ class Log:
 
 def _members(fields: dict[str, object]) -> bytes:
     """``,"name":value`` for each field."""
-    plain: dict[str, object] = {}
+    plain = fields
     for name, value in fields.items():
         if name not in _harmless_names:
             _check_name(name)
+        if type(value) is str:
+            if len(value) <= _TEXT_MAX_CHARS and value.isascii() and "\x7f" not in value:
+                continue
+        elif type(value) is int:
+            continue
+        if plain is fields:
+            plain = dict(fields)
         plain[name] = _plain(value)
     if not plain:
         return b""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from posthouse.runtime.entrance import Entrance
-    from posthouse.runtime.steps import Suspended
+    from posthouse.runtime.steps import Errand, Suspended
 
 _OPEN, _SHAKING, _CLOSING, _LINGERING, _FAILED, _CLOSED = Phase
 _CORK_BYTES = 65_536
@@ -159,19 +159,17 @@ class SocketConnection(Channel):
 
     def run_shielded(self, coroutine: Coroutine[Any, Any, Any], done: steps.Done) -> None:
         """See the interface."""
-        suspended = steps.start(coroutine, self, done)
-        if suspended is not None:
-            self._entrance.switchboard.tasks.start(suspended)
+        steps.run_errand(coroutine, self, done)
 
     # --- called by steps and the switchboard
     def concluded(
         self,
-        suspended: Suspended,
+        suspended: Suspended | Errand,
         value: Any,  # noqa: ANN401  whatever the coroutine returns
         error: BaseException | None,
     ) -> None:
         """A coroutine that had to wait has ended."""
-        if self._tasks is not None:
+        if self._tasks is not None and isinstance(suspended, steps.Suspended):
             self._tasks.pop(suspended, None)
             if not self._tasks:
                 self._tasks = None

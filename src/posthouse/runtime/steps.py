@@ -10,6 +10,7 @@ Notes:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 
     Done = Callable[[Any, BaseException | None], None]
 
+_ENDED = object()
+
 
 class Steward(Protocol):
     """Who hears of the end of a coroutine that had to wait."""
 
-    def concluded(self, steps: Suspended, value: Any, error: BaseException | None) -> None:  # noqa: ANN401
+    def concluded(self, steps: Suspended | Errand, value: Any, error: BaseException | None) -> None:  # noqa: ANN401
         """It returned ``value`` or raised ``error``.
 
-        Called in the task's last step; must not raise.
+        Called in its last step; must not raise.
         """
         ...
 
@@ -104,22 +107,72 @@ class Suspended(Coroutine[Any, Any, None]):
         raise StopIteration
 
 
+class Errand:
+    """A coroutine that nobody will cancel, carried from wait to wait without a task.
+
+    A task would cost more than most of what is done by errands: its registration, a turn of the
+    loop before its first step, another one after its end. There is no current task, though: such a
+    coroutine must never enter ``asyncio.timeout`` or a ``TaskGroup``.
+    """
+
+    __slots__ = ("_coroutine", "_steward", "done")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], steward: Steward, done: Done) -> None:
+        self._coroutine = coroutine
+        self._steward = steward
+        self.done = done
+
+    def wait(self, awaited: Any) -> None:  # noqa: ANN401  what a coroutine yields has no type
+        """Go on when the future is done; None asks for the next turn of the loop."""
+        if awaited is None:
+            asyncio.get_running_loop().call_soon(self._go, None)
+        else:
+            awaited._asyncio_future_blocking = False  # noqa: SLF001  the contract between loop and future
+            awaited.add_done_callback(self._go)
+
+    def _go(self, _: object) -> None:
+        try:
+            awaited = self._coroutine.send(None)
+        except StopIteration as stop:
+            value = stop.value
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  whatever it is, the steward decides
+            self._steward.concluded(self, None, error)
+            return
+        else:
+            self.wait(awaited)
+            return
+        self._steward.concluded(self, value, None)
+
+
 def start(coroutine: Coroutine[Any, Any, Any], steward: Steward, done: Done) -> Suspended | None:
     """Run ``coroutine`` until it ends or waits.
 
     Returns:
         None when it has ended (``done`` has been called), else what must be made a task at once.
     """
+    awaited = _begin(coroutine, done)
+    return None if awaited is _ENDED else Suspended(coroutine, awaited, steward, done)
+
+
+def run_errand(coroutine: Coroutine[Any, Any, Any], steward: Steward, done: Done) -> None:
+    """Run ``coroutine`` to its end, at once as far as it goes; nothing can cancel it."""
+    awaited = _begin(coroutine, done)
+    if awaited is not _ENDED:
+        Errand(coroutine, steward, done).wait(awaited)
+
+
+def _begin(coroutine: Coroutine[Any, Any, Any], done: Done) -> Any:  # noqa: ANN401
+    """The first step: what it waits for, or _ENDED."""
     try:
-        awaited = coroutine.send(None)
+        return coroutine.send(None)
     except StopIteration as stop:
         value = stop.value
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001  whatever it is, ``done`` decides
         done(None, error)
-        return None
-    else:
-        return Suspended(coroutine, awaited, steward, done)
+        return _ENDED
     done(value, None)
-    return None
+    return _ENDED

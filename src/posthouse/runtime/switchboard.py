@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 from posthouse.runtime.clock import SystemChance
-from posthouse.runtime.tasks import Tasks
 
 if TYPE_CHECKING:
     import asyncio
@@ -53,7 +52,6 @@ class Switchboard:
         view: where everybody receives; what is in it is copied out before the next turn.
         prefix: begins the names of this loop's connections; no other process has the same.
         tick: seconds since the first descriptor was added, roughly; moves once a second.
-        tasks: tasks that outlive their connection.
     """
 
     __slots__ = (
@@ -64,7 +62,6 @@ class Switchboard:
         "_timer",
         "loop",
         "prefix",
-        "tasks",
         "tick",
         "view",
     )
@@ -74,7 +71,6 @@ class Switchboard:
         self.prefix = prefix or SystemChance().token_bytes(3).hex()
         self.view = memoryview(bytearray(_BUFFER_BYTES))
         self.tick = 1
-        self.tasks = Tasks(loop)
         self._serial = 0
         self._handlers: list[Handler | None] = [None] * 64
         self._epoll = select.epoll()

@@ -170,6 +170,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
         ("queue.warn_after", '"90 min"', 5_400.0),
         ("queue.give_up_after", '"5 days"', 432_000.0),
         ("limits.pop3_idle", "30", 30.0),
+        ("limits.pop3_login_delay", '"2 min"', 120.0),
         ("queue.nameservers", '["::1", "127.0.0.1:5353"]', ("::1", "127.0.0.1:5353")),
         ("listen.pop3", '"[::1]:2110"', ("[::1]:2110",)),
         ("limits.unlimited_networks", "[]", ()),

@@ -166,7 +166,6 @@ class Bench:
                 await writer.wait_closed()
         for sock in self.sockets:
             sock.close()
-        await self.board.tasks.cancel()
         # asyncio closes the sockets of failed handshakes a few turns later.
         await asyncio.sleep(0.01)
         self.board.close()

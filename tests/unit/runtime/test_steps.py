@@ -210,6 +210,56 @@ def test_waiting_for_a_task_and_gathering(on_loop):
     on_loop(scene)
 
 
+def test_an_errand_needs_no_task(on_loop):
+    async def scene():
+        loop = asyncio.get_running_loop()
+        owner, heard = Owner(), []
+        first, failing = loop.create_future(), loop.create_future()
+
+        async def work():
+            one = await first
+            assert asyncio.current_task() is None
+            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
+            try:
+                await failing
+            except OSError:
+                one += await loop.run_in_executor(None, lambda: 100)
+            return one + await asyncio.wait_for(asyncio.shield(asyncio.sleep(0, 1000)), 5)
+
+        ended = asyncio.Event()
+
+        def done(*what):
+            heard.append(what)
+            ended.set()
+
+        steps.run_errand(work(), owner, done)
+        first.set_result(1)
+        failing.set_exception(OSError("disk"))
+        await ended.wait()
+        assert heard == owner.ended == [(1101, None)]
+
+    on_loop(scene)
+
+
+def test_errors_of_an_errand_go_to_done(on_loop):
+    async def scene():
+        owner, heard = Owner(), []
+
+        async def work(turns):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            raise LookupError(str(turns))
+
+        for turns in (0, 1):
+            steps.run_errand(work(turns), owner, lambda *what: heard.append(what))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [(value, str(error)) for value, error in heard] == [(None, "0"), (None, "1")]
+
+    on_loop(scene)
+
+
 def test_run_on_a_connection_is_cancelled_with_it_and_shielded_is_not(play):
     async def scene(bench):
         results = []

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from posthouse.backends.sqlite.inserts import absent_receipts, drop_receipts, insert_rows
+from posthouse.backends.sqlite.inserts import (
+    absent_receipts,
+    add_references,
+    drop_receipts,
+    insert_rows,
+    keep_folders,
+    keep_mailboxes,
+)
 from posthouse.backends.sqlite.rows import (
     FolderRow,
     MailboxRow,
@@ -44,15 +51,6 @@ _FOLDER: Final = (
     "SELECT mailbox_id, folder_id, role, uid_validity, uid_next, changed_cn, highest_cn, "
     "item_count, unread_count, size_bytes FROM folder WHERE mailbox_id = ? AND folder_id = ?"
 )
-_KEEP_MAILBOX: Final = (
-    "UPDATE mailbox SET highest_cn = ?, item_count = ?, size_bytes = ?, recoverable_bytes = ?, "
-    "quota_bytes = ? WHERE mailbox_id = ?"
-)
-_KEEP_FOLDER: Final = (
-    "UPDATE folder SET uid_next = ?, changed_cn = ?, highest_cn = ?, item_count = ?, "
-    "unread_count = ?, size_bytes = ? WHERE mailbox_id = ? AND folder_id = ?"
-)
-_ADD_REFERENCES: Final = "UPDATE blob SET refs = refs + ?, dead_since = 0 WHERE blob_hash = ?"
 _CACHE_MAX: Final = 4096
 
 
@@ -136,36 +134,10 @@ class Books:
     def finish(self) -> None:
         """Write everything that is still only here. The caller commits."""
         self._write_pending()
-        execute = self._connection.execute
-        for mailbox_id in self._dirty_mailboxes:
-            m = self._mailboxes.get(mailbox_id)
-            if m is not None:
-                execute(
-                    _KEEP_MAILBOX,
-                    (
-                        m.highest_cn,
-                        m.item_count,
-                        m.size_bytes,
-                        m.recoverable_bytes,
-                        m.quota_bytes,
-                        mailbox_id,
-                    ),
-                )
-        for key in self._dirty_folders:
-            f = self._folders.get(key)
-            if f is not None:
-                execute(
-                    _KEEP_FOLDER,
-                    (
-                        f.uid_next,
-                        f.changed_cn,
-                        f.highest_cn,
-                        f.item_count,
-                        f.unread_count,
-                        f.size_bytes,
-                        *key,
-                    ),
-                )
+        mailboxes = [self._mailboxes.get(key) for key in self._dirty_mailboxes]
+        folders = [self._folders.get(key) for key in self._dirty_folders]
+        keep_mailboxes(self._connection, [m for m in mailboxes if m is not None])
+        keep_folders(self._connection, [f for f in folders if f is not None])
 
     # --- a commit within it
 
@@ -337,9 +309,7 @@ class Books:
         if ref.blob_hash in self.staged:
             self._references.append(ref)
             return
-        connection = self.direct()
-        connection.execute(_ADD_REFERENCES, (1, ref.blob_hash))
-        if not connection.changes():
+        if not add_references(self.direct(), [(ref.blob_hash, 1)]):
             raise NotFound(f"blob {ref.blob_hash.hex()}")
 
     def _write_references(self) -> None:
@@ -349,12 +319,12 @@ class Books:
             counts[ref.blob_hash] = counts.get(ref.blob_hash, 0) + 1
         if not counts:
             return
-        known: list[BlobHash] = []
+        known: list[tuple[BlobHash, int]] = []
         refs = {ref.blob_hash: ref for ref in self._references}
         for blob_hash, count in counts.items():
             location = self.staged[blob_hash]
             if location is None or blob_hash in self.used:
-                known.append(blob_hash)
+                known.append((blob_hash, count))
             else:
                 fresh.append(row_from_ref(refs[blob_hash], location, count))
         self._references = []
@@ -363,10 +333,8 @@ class Books:
         except apsw.ConstraintError as error:
             raise BlobsChangedError from error
         self.used.update(row[0] for row in fresh)
-        for blob_hash in known:
-            self._connection.execute(_ADD_REFERENCES, (counts[blob_hash], blob_hash))
-            if not self._connection.changes():
-                raise BlobsChangedError
+        if add_references(self._connection, known) < len(known):
+            raise BlobsChangedError
 
     # --- collected rows
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from posthouse.backends.sqlite.books import Books
     from posthouse.model.blob import StagedBlob
 
-_PATIENCE_S: Final = 0.001
+_PATIENCE_S: Final = 0.002
+"""Long enough for the next message of a client nearby; the loop's timers count whole ms."""
 _SMALL: Final = 8
 """A group of so many is large enough: waiting for more saves little."""
 _DISCOURAGED: Final = 16

@@ -15,12 +15,16 @@ from posthouse.backends.sqlite.rows import (
     marks,
     padded,
     rows_of,
+    values_list,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import apsw
+
+    from posthouse.backends.sqlite.rows import FolderRow, MailboxRow
+    from posthouse.model.ids import BlobHash
 
 T = TypeVar("T")
 
@@ -34,6 +38,22 @@ _INSERTS: Final = {
 }
 _RECEIPTS: Final = "SELECT receipt FROM receipt WHERE receipt IN (?*)"
 _DROP_RECEIPTS: Final = "DELETE FROM receipt WHERE receipt IN (?*)"
+# The columns of VALUES are named column1, column2 and so on. Rows of the same kind change in one
+# step: each step gives the interpreter's lock away and has to win it back.
+_KEEP_MAILBOXES: Final = (
+    "UPDATE mailbox SET highest_cn = column2, item_count = column3, size_bytes = column4, "
+    "recoverable_bytes = column5, quota_bytes = column6 FROM (VALUES ?*) "
+    "WHERE mailbox_id = column1"
+)
+_KEEP_FOLDERS: Final = (
+    "UPDATE folder SET uid_next = column3, changed_cn = column4, highest_cn = column5, "
+    "item_count = column6, unread_count = column7, size_bytes = column8 FROM (VALUES ?*) "
+    "WHERE mailbox_id = column1 AND folder_id = column2"
+)
+_ADD_REFERENCES: Final = (
+    "UPDATE blob SET refs = refs + column2, dead_since = 0 FROM (VALUES ?*) "
+    "WHERE blob_hash = column1"
+)
 _SIZES: Final = (64, 32, 24, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1)
 """Rows per statement: few distinct statements, few steps."""
 
@@ -43,6 +63,54 @@ def insert_rows(connection: apsw.Connection, table: str, rows: list[Row]) -> Non
     sql, width = _INSERTS[table]
     for portion in _portions(rows):
         connection.execute(sql + marks(len(portion), width), tuple(chain.from_iterable(portion)))
+
+
+def keep_mailboxes(connection: apsw.Connection, mailboxes: Sequence[MailboxRow]) -> None:
+    """Write counters back."""
+    rows: list[Row] = [
+        (
+            m.mailbox_id,
+            m.highest_cn,
+            m.item_count,
+            m.size_bytes,
+            m.recoverable_bytes,
+            m.quota_bytes,
+        )
+        for m in mailboxes
+    ]
+    _change_rows(connection, _KEEP_MAILBOXES, rows)
+
+
+def keep_folders(connection: apsw.Connection, folders: Sequence[FolderRow]) -> None:
+    """Write counters back."""
+    rows: list[Row] = [
+        (
+            f.mailbox_id,
+            f.folder_id,
+            f.uid_next,
+            f.changed_cn,
+            f.highest_cn,
+            f.item_count,
+            f.unread_count,
+            f.size_bytes,
+        )
+        for f in folders
+    ]
+    _change_rows(connection, _KEEP_FOLDERS, rows)
+
+
+def add_references(connection: apsw.Connection, counts: list[tuple[BlobHash, int]]) -> int:
+    """So many more rows name these blobs, each given once; says how many of them are there."""
+    return _change_rows(connection, _ADD_REFERENCES, counts)
+
+
+def _change_rows(connection: apsw.Connection, sql: str, rows: Sequence[Row]) -> int:
+    changed = 0
+    for portion in _portions(rows):
+        values = tuple(chain.from_iterable(portion))
+        connection.execute(values_list(sql, len(portion), len(portion[0])), values)
+        changed += connection.changes()
+    return changed
 
 
 def drop_receipts(connection: apsw.Connection, receipts: list[bytes]) -> None:
@@ -60,8 +128,8 @@ def absent_receipts(connection: apsw.Connection, receipts: Sequence[bytes]) -> s
     return set(receipts).difference(row[0] for row in found)
 
 
-def _portions(rows: list[T]) -> list[list[T]]:
-    out: list[list[T]] = []
+def _portions(rows: Sequence[T]) -> list[Sequence[T]]:
+    out: list[Sequence[T]] = []
     start = 0
     for size in _SIZES:
         while len(rows) - start >= size:

@@ -67,6 +67,12 @@ def in_list(sql: str, count: int) -> str:
     return sql.replace("(?*)", f"({marks(count)})")
 
 
+@lru_cache(maxsize=1024)
+def values_list(sql: str, count: int, width: int) -> str:
+    """A statement whose ``VALUES ?*`` stands for so many rows of so many values."""
+    return sql.replace("?*", marks(count, width))
+
+
 def message_key(message_id: str) -> int:
     """63 bits of a Message-ID for a narrow index; 0 for none."""
     if not message_id:

@@ -10,6 +10,7 @@ Notes:
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from posthouse.formats.mime.dates import date_text
@@ -92,15 +93,23 @@ def received_line(hop: Hop) -> bytes:
     Raises:
         ValueError: CR, LF or NUL in any part.
     """
-    literal = f" ([{_quiet(hop.host)}])" if hop.host else ""
-    comment = f" ({_quiet(hop.tls)})" if hop.tls else ""
     target = f"\r\n\tfor <{_quiet(hop.for_address)}>" if hop.for_address else ""
     text = (
-        f"Received: from {_quiet(hop.helo) or 'unknown'}{literal}\r\n"
-        f"\tby {_quiet(hop.by)} with {_quiet(hop.protocol)}{comment}\r\n"
-        f"\tid {_quiet(hop.queue_id)}{target}; {date_text(hop.at_ms)}\r\n"
+        f"{_whence(hop.helo, hop.host, hop.by, hop.protocol, hop.tls)}"
+        f"{_quiet(hop.queue_id)}{target}; {date_text(hop.at_ms)}\r\n"
     )
     return text.encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=1_024)
+def _whence(helo: str, host: str, by: str, protocol: str, tls: str) -> str:
+    """The part of a Received field that is the same for all messages of a session."""
+    literal = f" ([{_quiet(host)}])" if host else ""
+    comment = f" ({_quiet(tls)})" if tls else ""
+    return (
+        f"Received: from {_quiet(helo) or 'unknown'}{literal}\r\n"
+        f"\tby {_quiet(by)} with {_quiet(protocol)}{comment}\r\n\tid "
+    )
 
 
 def return_path(sender: str) -> bytes:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from posthouse.model.errors import LoginDelayed, LoginRefused, Unavailable
 from posthouse.protocols.pop3.errors import Refused
 from posthouse.protocols.pop3.wire.codes import Code
-from posthouse.protocols.pop3.wire.login_name import login_name_from_text
 from posthouse.protocols.pop3.wire.texts_table import Text
 from posthouse.runtime import metrics_table
 from posthouse.services.directory.login import Attempt
@@ -25,15 +24,16 @@ if TYPE_CHECKING:
     from posthouse.model.people import Login
     from posthouse.protocols.pop3.session import Pop3Session
     from posthouse.protocols.pop3.settings import Pop3Services
+    from posthouse.protocols.pop3.wire.login_name import LoginName
 
 _REMEMBERED_MAX = 100_000
 
 
-def attempt_of(session: Pop3Session, login_text: str, password: bytes) -> Attempt:
+def attempt_of(session: Pop3Session, name: LoginName, password: bytes) -> Attempt:
     """What the directory is asked."""
     connection = session.connection
     return Attempt(
-        login_name_from_text(login_text).address,
+        name.address,
         password,
         door_of(session),
         connection.peer_host,
@@ -70,8 +70,8 @@ async def proved(session: Pop3Session, question: Awaitable[Login]) -> Login:
         session.services.metrics.inc(slot)
 
 
-async def enter(session: Pop3Session, login: Login, login_text: str) -> bytes:
-    """Open the maildrop and begin TRANSACTION.
+async def enter(session: Pop3Session, login: Login, login_text: str, name: LoginName) -> bytes:
+    """Open the maildrop and begin TRANSACTION; ``login_text`` is the name as it was given.
 
     Raises:
         Refused: no such folder, no mailbox, or too soon after the last login.
@@ -80,7 +80,7 @@ async def enter(session: Pop3Session, login: Login, login_text: str) -> bytes:
     services = session.services
     session.login_text = login_text
     _keep_delay(services, login)
-    maildrop = await services.maildrops.open(login, login_name_from_text(login_text))
+    maildrop = await services.maildrops.open(login, name)
     session.logged_in(login, maildrop)
     services.metrics.inc(metrics_table.POP3_SESSIONS)
     return session.ok(Text.LOGGED_IN, count=maildrop.count, octets=maildrop.octets)

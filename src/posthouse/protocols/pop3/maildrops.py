@@ -4,8 +4,9 @@ Notes:
     The store is asked in this order: listings, imported ids, what is hidden. So every item of a
     listing has its id, and an item hidden meanwhile is at worst left out a moment early. What was
     made is kept for the next session with the same view (bounded); a part whose chunk, number and
-    hidden set are the same as before is taken over as it is. Long work is cut at each chunk, so
-    that nobody waits for it.
+    hidden set are the same as before is taken over as it is. Who comes back while neither the
+    mailbox's change log nor the hidden set has moved costs two reads. Long work is cut at each
+    chunk, so that nobody waits for it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from posthouse.protocols.pop3.wire.uidl import ImportedUidls
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from posthouse.model.folder import Folder
+    from posthouse.model.folder import Folder, Mailbox
     from posthouse.model.ids import FolderId, MailboxId
     from posthouse.model.people import Login
     from posthouse.protocols.pop3.wire.login_name import LoginName
@@ -88,6 +89,9 @@ class Maildrops:
         self._filtered_max = filtered_max
         self._kept: OrderedDict[_View, _Kept] = OrderedDict()
         self._filtered_count = 0
+        self._opened: OrderedDict[tuple[object, ...], tuple[tuple[object, ...], _View]] = (
+            OrderedDict()
+        )
         self._imported: OrderedDict[MailboxId, tuple[int, ImportedUidls]] = OrderedDict()
         self._hidden: OrderedDict[tuple[MailboxId, int], tuple[int, frozenset[int]]] = OrderedDict()
 
@@ -103,13 +107,34 @@ class Maildrops:
             mailbox = await self._store.records.mailbox(mailbox_id)
         except NotFound as e:
             raise Refused(Text.NO_MAILBOX, Code.SYS_PERM) from e
+        since = self._since(is_recent=name.is_recent)
+        asked = (mailbox_id, login.device_id, name.folder, since, mailbox.settings)
+        version = 0 if since else await self._hidden_version(login)
+        stands = (mailbox.guid, mailbox.epoch, mailbox.highest_cn, version)
+        opened = self._opened.get(asked)
+        if opened is not None and opened[0] == stands:
+            known = self._kept.get(opened[1])
+            if known is not None:
+                self._kept.move_to_end(opened[1])
+                self._opened.move_to_end(asked)
+                return known.maildrop
+        view, maildrop = await self._open(login, name.folder, since, mailbox)
+        self._opened[asked] = (stands, view)
+        self._opened.move_to_end(asked)
+        if len(self._opened) > self._kept_max:
+            self._opened.popitem(last=False)
+        return maildrop
+
+    async def _open(
+        self, login: Login, path: str, since: int, mailbox: Mailbox
+    ) -> tuple[_View, Maildrop]:
+        """Look at all that a maildrop is made of."""
+        mailbox_id = mailbox.mailbox_id
         policy = policy_from_settings(mailbox.settings)
-        folders = await self._folders(mailbox_id, name.folder, policy)
+        folders = await self._folders(mailbox_id, path, policy)
         listings = tuple([await self._store.listing(mailbox_id, one) for one, _ in folders])
         imported = await self._imported_uidls(mailbox_id, max(one.highest_cn for one in listings))
-        since, version = self._since(is_recent=name.is_recent), 0
-        if not since:
-            version = await self._store.records.hidden_version(mailbox_id, ViewId(login.device_id))
+        version = 0 if since else await self._hidden_version(login)
         hidden_by = login.device_id if version else -1
         view = _View(mailbox_id, folders, since, hidden_by, policy.delete)
         kept = self._kept.get(view)
@@ -122,7 +147,12 @@ class Maildrops:
             kept = await self._make(view, listings, version, hidden, imported)
             self._keep(view, kept)
         self._kept.move_to_end(view)
-        return kept.maildrop
+        return view, kept.maildrop
+
+    async def _hidden_version(self, login: Login) -> int:
+        return await self._store.records.hidden_version(
+            login.principal.mailbox_id, ViewId(login.device_id)
+        )
 
     def _since(self, *, is_recent: bool) -> int:
         """The first moment shown: the beginning of a day, so that sessions of a day share it."""

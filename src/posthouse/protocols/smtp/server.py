@@ -12,24 +12,24 @@ Notes:
 from __future__ import annotations
 
 import asyncio
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from posthouse.model.errors import PosthouseError, RemoteProtocolError
+from posthouse.model.errors import LocalProtocolError, PosthouseError, RemoteProtocolError
 from posthouse.protocols.smtp.commands import HANDLERS, bdat
 from posthouse.protocols.smtp.delivery import deliver, take_chunk, take_content
 from posthouse.protocols.smtp.errors import reply_from_error
 from posthouse.protocols.smtp.hearing import Hearing
 from posthouse.protocols.smtp.rates import SendingRates
 from posthouse.protocols.smtp.session import SmtpServices, SmtpSession
+from posthouse.protocols.smtp.turns import TURNS_AFTER, Turn
 from posthouse.protocols.smtp.wire.commands import (
     NEED_DATA,
     Bdat,
     Chunk,
-    Command,
     Content,
     ContentEnd,
     Data,
+    Event,
 )
 from posthouse.protocols.smtp.wire.replies import (
     CHUNK_OK,
@@ -53,16 +53,6 @@ _REPLIES_A_TURN = 64
 """Then what was answered is written and the client must read it before it gets more."""
 _BUSY_S = 60.0
 _ERROR_CODES = frozenset({500, 501, 502, 503, 504, 530, 535, 538, 555})
-
-
-class Turn(Enum):
-    """Why a turn ended."""
-
-    INPUT_ENDED = "all that has come is answered"
-    OUTPUT_FULL = "enough to write for now"
-    MESSAGE = "a message is whole"
-    TLS = "a handshake is due"
-    OVER = "the session is over"
 
 
 def smtp_session_factory(services: SmtpServices) -> Callable[[], Session]:
@@ -269,30 +259,44 @@ class SmtpConversation:
 
     async def _take_turn(self) -> Turn:
         """Answer what the machine has, as far as it goes."""
-        machine, out = self._machine, self._out
+        machine, out, session = self._machine, self._out, self._session
         commands = self._commands
         turn = None
         while turn is None:
             if len(out) >= _REPLIES_A_TURN:
                 turn = Turn.OUTPUT_FULL
-            elif self._is_draining and machine.state is State.COMMAND:
+                break
+            if self._is_draining and machine.state is State.COMMAND:
                 self._say(STOPPING)
                 turn = Turn.OVER
-            else:
-                turn = await self._step()
+                break
+            try:
+                event = machine.next_event()
+            except RemoteProtocolError as e:
+                self._commands += 1
+                self._say(self._counted(reply_from_error(e)))
+                turn = Turn.OVER if machine.state is State.CLOSED else None
+                continue
+            handle = HANDLERS.get(type(event))
+            if handle is None:
+                turn = self._took(event)
+                continue
+            self._commands += 1
+            try:
+                answer = await handle(session, event)
+            except Exception as e:  # noqa: BLE001  the session's top: to the client our bug is a passing fault
+                answer = self._reply_to_failure(e)
+            if answer.code in _ERROR_CODES:
+                answer = self._reply_to_error(event, answer)
+            self._say(answer)
+            if machine.state is not State.COMMAND:
+                turn = TURNS_AFTER.get(machine.state)
         if self._commands != commands:
             self._refresh_deadline()
         return turn
 
-    async def _step(self) -> Turn | None:
-        """Answer one thing that the machine has; None: there may be more."""
-        machine = self._machine
-        try:
-            event = machine.next_event()
-        except RemoteProtocolError as e:
-            self._commands += 1
-            self._say(self._counted(reply_from_error(e)))
-            return Turn.OVER if machine.state is State.CLOSED else None
+    def _took(self, event: Event) -> Turn | None:
+        """What no handler answers: pieces of a message, and the end of what has come."""
         if event is NEED_DATA:
             return Turn.INPUT_ENDED
         if isinstance(event, Content):
@@ -302,35 +306,26 @@ class SmtpConversation:
             return None if event.end is None else Turn.MESSAGE
         if isinstance(event, Chunk):
             return self._took_chunk(event)
-        self._commands += 1
-        await self._answer(event)
-        if machine.state is State.COMMAND:
+        if isinstance(event, Bdat):
+            self._commands += 1
+            self._chunk_refusal = bdat.begin(self._session, event)
             return None
-        if machine.state is State.CLOSED:
-            return Turn.OVER
-        return Turn.TLS if machine.state is State.TLS else None
+        raise LocalProtocolError(f"nobody answers {type(event).__name__}")
 
-    async def _answer(self, command: Command) -> None:
-        """Carry out one command and say what came of it."""
-        session = self._session
-        if type(command) is Bdat:
-            self._chunk_refusal = bdat.begin(session, command)
-            return
-        try:
-            answer = await HANDLERS[type(command)](session, command)
-        except PosthouseError as e:
-            answer = reply_from_error(e)
-            if answer is INTERNAL_ERROR:
-                self._note_bug(e)
-        except Exception as e:  # noqa: BLE001  the session's top: to the client our bug is a passing fault
-            self._note_bug(e)
-            answer = INTERNAL_ERROR
-        if answer.code in _ERROR_CODES:
-            answer = self._counted(answer)
-            if type(command) is Data and self._machine.has_unread:
-                # The message itself may stand behind it, and must not be read as commands.
-                answer = PIPELINED_DATA
-        self._say(answer)
+    def _reply_to_failure(self, error: Exception) -> Reply:
+        """Of a command; our bugs are noted."""
+        answer = reply_from_error(error) if isinstance(error, PosthouseError) else INTERNAL_ERROR
+        if answer is INTERNAL_ERROR:
+            self._note_bug(error)
+        return answer
+
+    def _reply_to_error(self, command: Event, answer: Reply) -> Reply:
+        """Count an error of the client."""
+        answer = self._counted(answer)
+        if type(command) is Data and self._machine.has_unread:
+            # The message itself may stand behind it, and must not be read as commands.
+            return PIPELINED_DATA
+        return answer
 
     def _counted(self, answer: Reply) -> Reply:
         """Count an error; the last one allowed is answered with goodbye instead."""

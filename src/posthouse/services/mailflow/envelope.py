@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 from posthouse.model.queue import Notify
 
 if TYPE_CHECKING:
@@ -80,8 +82,7 @@ class Policy:
     postmaster: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a message came from.
 
     Attributes:
@@ -103,8 +104,7 @@ class Origin:
     tls: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Struct, frozen=True):
     """One RCPT TO.
 
     Attributes:
@@ -120,8 +120,7 @@ class Recipient:
     original: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A message as a door took it in.
 
     Attributes:
@@ -145,8 +144,7 @@ class Received:
     is_8bit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """A message that is ours now.
 
     Attributes:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from posthouse.store.store import Store
 
 _SETTLED_PER_COMMIT_MAX = 500
-_FLUSH_PAUSE_S = 0.002
-_FLUSH_PATIENCE = 5
+_FLUSH_PAUSE_S = 0.01
 
 
 def receipt_of(
@@ -43,7 +42,7 @@ class Receipts:
         self._leaving: set[bytes] = set()
         self._renewed: set[bytes] = set()
         self._under_way: dict[bytes, asyncio.Future[None] | None] = {}
-        self._commits_under_way = 0
+        self._takings = 0
         self._work = asyncio.Event()
 
     def settle(self, receipt: bytes) -> None:
@@ -88,7 +87,7 @@ class Receipts:
     def take_settled(self) -> tuple[bytes, ...]:
         """Receipts for the next commit to forget; ``give_back`` them when it fails."""
         settled = self._settled
-        self._commits_under_way += 1
+        self._takings += 1
         if len(settled) <= _SETTLED_PER_COMMIT_MAX:
             taken = tuple(settled)
             settled.clear()
@@ -99,12 +98,10 @@ class Receipts:
 
     def committed(self, settled: tuple[bytes, ...]) -> None:
         """The commit that ``take_settled`` was called for went through."""
-        self._commits_under_way -= 1
         self._leaving.difference_update(settled)
 
     def give_back(self, settled: tuple[bytes, ...]) -> None:
         """The commit failed."""
-        self._commits_under_way -= 1
         self._leaving.difference_update(settled)
         self._settled.update(settled)
 
@@ -120,13 +117,12 @@ class Receipts:
             self.committed(settled)
 
     async def keep_flushed(self) -> None:
-        """Flush soon after receipts settle, unless commits take them along before."""
+        """Flush soon after receipts settle, unless commits take them along, as in busy times."""
         while True:
             await self._work.wait()
-            self._work.clear()
-            await asyncio.sleep(_FLUSH_PAUSE_S)
-            for _ in range(_FLUSH_PATIENCE):
-                if not self._commits_under_way:
-                    break
+            takings = -1
+            while takings != self._takings:
+                takings = self._takings
                 await asyncio.sleep(_FLUSH_PAUSE_S)
+            self._work.clear()
             await self.flush()

@@ -239,6 +239,32 @@ async def test_messages_taken_in_order_are_read_ahead(house: House, services: Po
     assert session._window is None, "an idle session holds nothing"
 
 
+@in_house("two-messages")
+async def test_a_poll_with_nothing_new_reads_no_folder(
+    house: House, services: Pop3Services
+) -> None:
+    records = house.store.records
+    read: list[str] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            read.append(name)
+            return getattr(records, name)
+
+    first = await Client(services).log_in()
+    house.store.records = Counting()  # type: ignore[assignment]
+    await Client(services).log_in()
+    assert sorted(read) == ["hidden_version", "mailbox"]
+    # What another session hides, and what comes in, is seen by the very next one.
+    assert (await first.ask("DELE 1")).startswith("+OK")
+    assert (await first.ask("QUIT")).startswith("+OK")
+    assert (await (await Client(services).log_in()).ask("STAT")).startswith("+OK 1 ")
+    house.store.records = records
+    await house.deliver("alice/Inbox", message("new"))
+    assert (await (await Client(services).log_in()).ask("STAT")).startswith("+OK 2 ")
+    assert (await (await Client(services).log_in("recent:alice")).ask("STAT")).startswith("+OK ")
+
+
 @in_house("empty")
 async def test_sizes_agree_where_the_last_line_was_not_ended(
     house: House, services: Pop3Services

@@ -21,7 +21,7 @@ from posthouse.protocols.pop3.errors import Refused
 from posthouse.protocols.pop3.wire.capabilities import mechanisms
 from posthouse.protocols.pop3.wire.codes import Code
 from posthouse.protocols.pop3.wire.grammar import Fault
-from posthouse.protocols.pop3.wire.login_name import login_name_from_text
+from posthouse.protocols.pop3.wire.login_name import LoginName, login_name_from_text
 from posthouse.protocols.pop3.wire.machine import Step
 from posthouse.protocols.pop3.wire.texts_table import Text
 
@@ -120,20 +120,22 @@ class _Plain:
         session = self._session
         said = message_from_octets(data)
         _check_authzid(said.authzid, said.authcid)
-        attempt = attempt_of(session, said.authcid, said.password)
+        name = login_name_from_text(said.authcid)
+        attempt = attempt_of(session, name, said.password)
         login = await proved(session, session.services.logins.by_password(attempt))
-        return await enter(session, login, said.authcid)
+        return await enter(session, login, said.authcid, name)
 
 
 class _Scram:
     """First message, proof, and the empty line behind our own proof."""
 
-    __slots__ = ("_login", "_login_text", "_offer", "_server", "_session")
+    __slots__ = ("_login", "_login_text", "_name", "_offer", "_server", "_session")
 
     def __init__(self, session: Pop3Session) -> None:
         self._session = session
         self._server = ScramServer(session.services.chance.token_bytes(NONCE_OCTETS))
         self._login_text = ""
+        self._name = LoginName("")
         self._offer: ScramOffer | None = None
         self._login: Login | None = None
 
@@ -142,8 +144,9 @@ class _Scram:
         names = self._server.first(data)
         _check_authzid(names.authzid, names.authcid)
         self._login_text = names.authcid
-        address = login_name_from_text(names.authcid).address
-        offer = self._offer = session.services.logins.scram_credentials(address, door_of(session))
+        name = self._name = login_name_from_text(names.authcid)
+        logins = session.services.logins
+        offer = self._offer = logins.scram_credentials(name.address, door_of(session))
         challenge = self._server.challenge(offer.salt, offer.iterations)
         return _challenge(session, self.final, challenge)
 
@@ -152,7 +155,7 @@ class _Scram:
         if self._offer is None:
             raise LoginRefused("no exchange")
         outcome = self._server.finish(data, self._offer.verifiers)
-        attempt = attempt_of(session, self._login_text, b"")
+        attempt = attempt_of(session, self._name, b"")
         verdict = session.services.logins.by_scram(attempt, outcome.device_id)
         self._login = await proved(session, verdict)
         return _challenge(session, self.heard, outcome.server_final)
@@ -160,4 +163,4 @@ class _Scram:
     async def heard(self, data: bytes) -> bytes:
         if data or self._login is None:
             raise Refused(Text.SASL_BROKEN)
-        return await enter(self._session, self._login, self._login_text)
+        return await enter(self._session, self._login, self._login_text, self._name)

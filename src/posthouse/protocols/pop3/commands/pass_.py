@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from posthouse.protocols.pop3.entering import attempt_of, enter, proved
 from posthouse.protocols.pop3.errors import Refused
+from posthouse.protocols.pop3.wire.login_name import login_name_from_text
 from posthouse.protocols.pop3.wire.texts_table import Text
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ async def handle(session: Pop3Session, command: Pass) -> bytes:
         LoginRefused, LoginDelayed, Unavailable: as the directory says.
     """
     session.require_privacy()
-    name, session.user = session.user, ""
-    if not name:
+    login_text, session.user = session.user, ""
+    if not login_text:
         raise Refused(Text.USER_FIRST)
+    name = login_name_from_text(login_text)
     attempt = attempt_of(session, name, command.password)
     login = await proved(session, session.services.logins.by_password(attempt))
-    return await enter(session, login, name)
+    return await enter(session, login, login_text, name)

@@ -32,6 +32,9 @@ LANGUAGE_RANGE_MAX = 64
 class State(Enum):
     """Where a session stands (RFC 1939 §3), and between which lines of SASL or TLS."""
 
+    # Members are compared by identity; Enum's own hash is a function in Python.
+    __hash__ = object.__hash__
+
     AUTHORIZATION = auto()
     SASL = auto()
     TLS = auto()

@@ -10,14 +10,13 @@ Notes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 RECENT = "recent:"
 FOLDER_SEPARATOR = "+"
 
 
-@dataclass(frozen=True, slots=True)
-class LoginName:
+class LoginName(Struct, frozen=True):
     """A login name taken apart.
 
     Attributes:

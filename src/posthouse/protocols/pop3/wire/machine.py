@@ -46,6 +46,9 @@ class LineLimits:
 class Step(Enum):
     """What became of a command, as far as the state is concerned."""
 
+    # Members are compared by identity; Enum's own hash is a function in Python.
+    __hash__ = object.__hash__
+
     CHALLENGED = auto()
     REFUSED = auto()
     LOGGED_IN = auto()

@@ -8,6 +8,9 @@ from enum import Enum, auto
 class Text(Enum):
     """What can be said."""
 
+    # Members are compared by identity; Enum's own hash is a function in Python.
+    __hash__ = object.__hash__
+
     GREETING = auto()
     BYE = auto()
     BYE_KEPT = auto()

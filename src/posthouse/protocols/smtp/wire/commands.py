@@ -6,9 +6,10 @@ Spec: RFC 5321 §4.1; RFC 2033 §4.1 (LHLO); RFC 3030 §2 (BDAT); RFC 3207 §4; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from posthouse.model.queue import Notify
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from posthouse.model.address import Address
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Struct, frozen=True):
     """EHLO, HELO or LHLO.
 
     Attributes:
@@ -29,8 +29,7 @@ class Hello:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(Struct, frozen=True):
     """MAIL FROM.
 
     Attributes:
@@ -50,8 +49,7 @@ class Mail:
     envelope_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rcpt:
+class Rcpt(Struct, frozen=True):
     """RCPT TO.
 
     Attributes:
@@ -67,56 +65,46 @@ class Rcpt:
     original: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(Struct, frozen=True):
     """DATA."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bdat:
+class Bdat(Struct, frozen=True):
     """BDAT: so many octets follow, whatever we answer."""
 
     size_bytes: int
     is_last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rset:
+class Rset(Struct, frozen=True):
     """RSET."""
 
 
-@dataclass(frozen=True, slots=True)
-class Noop:
+class Noop(Struct, frozen=True):
     """NOOP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(Struct, frozen=True):
     """QUIT."""
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
+class Help(Struct, frozen=True):
     """HELP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vrfy:
+class Vrfy(Struct, frozen=True):
     """VRFY; whom it asks for is of no interest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expn:
+class Expn(Struct, frozen=True):
     """EXPN."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starttls:
+class Starttls(Struct, frozen=True):
     """STARTTLS."""
 
 
-@dataclass(frozen=True, slots=True)
-class Auth:
+class Auth(Struct, frozen=True):
     """AUTH.
 
     Attributes:
@@ -128,8 +116,7 @@ class Auth:
     initial: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthLine:
+class AuthLine(Struct, frozen=True):
     """The client's next line of an AUTH exchange: base64, or ``*`` to cancel."""
 
     text: str
@@ -162,8 +149,7 @@ class Fault(Enum):
     ENDLESS = "far too large; no end in sight"
 
 
-@dataclass(frozen=True, slots=True)
-class ContentEnd:
+class ContentEnd(Struct, frozen=True):
     """The content is whole.
 
     Attributes:
@@ -179,8 +165,7 @@ class ContentEnd:
     fault: Fault = Fault.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """Some of a message sent by DATA, in stored form.
 
     Attributes:
@@ -192,8 +177,7 @@ class Content:
     end: ContentEnd | None
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """Some of the octets that follow a BDAT, as they came.
 
     Attributes:

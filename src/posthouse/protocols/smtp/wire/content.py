@@ -5,9 +5,9 @@ Spec: RFC 5321 §4.1.1.4, §4.5.2 (dot transparency), §2.3.8 (lines end in CRLF
 
 Notes:
     This is the hot path, so it works on whole slices, never on lines. Two searches look at every
-    byte once: a compiled literal (about three times as fast as ``bytes.find`` for a needle this
-    short) and the newline decoder of ``io``, which is pure memory work and knows after one pass
-    whether anything but CRLF was there. Nothing is held back or joined: whatever the split, each
+    byte once: a compiled literal (faster than ``bytes.find`` for a needle this short) and the
+    newline decoder of ``io``, which is pure memory work and knows after one pass whether anything
+    but CRLF was there. Nothing is held back or joined: whatever the split, each
     slice is passed on as it came.
 """
 
@@ -22,6 +22,8 @@ TERMINATOR = b"\r\n.\r\n"
 _DOT_LINE = b"\r\n."
 _TAIL = 8
 """Octets remembered of earlier slices: four for the terminator, more for what resembles it."""
+_behind_dots = re.compile(rb"\r\n\.(?=(.?))", re.DOTALL).findall
+"""What follows each dot that begins a line: CR behind a lone one."""
 _find_dot_line = re.compile(rb"\r\n\.").search
 _find_hopeful_end = re.compile(rb"[\r\n]\.[\r\n]+\Z").search
 
@@ -83,23 +85,26 @@ class DottedContent:
 
     def _terminator_end(self, data: bytes) -> int:
         """Where the terminator ends in ``data``, or -1; counts lines that begin with a dot."""
-        tail = self._tail[-4:]
-        at = (tail + data[:4]).find(TERMINATOR)
-        if at >= 0:
-            self._dots += at + 2 >= len(tail)  # unless its dot was counted with the slice before
-            return at + 5 - len(tail)
-        seam_dots = (tail[-2:] + data[:2]).count(_DOT_LINE)
-        hit = _find_dot_line(data)
-        if hit is None:
-            self._dots += seam_dots
+        if data[0] in TERMINATOR:
+            tail = self._tail[-4:]
+            at = (tail + data[:4]).find(TERMINATOR)
+            if at >= 0:
+                self._dots += at + 2 >= len(
+                    tail
+                )  # unless its dot was counted with the slice before
+                return at + 5 - len(tail)
+            self._dots += (tail[-2:] + data[:2]).count(_DOT_LINE)
+        behind_dots = _behind_dots(data)
+        lone_dots = behind_dots.count(b"\r")
+        if not lone_dots:
+            self._dots += len(behind_dots)
             return -1
-        at = hit.start()
-        if data[at : at + 5] == TERMINATOR:
-            self._dots += seam_dots + 1
-            return at + 5
-        at = data.find(TERMINATOR, at)
+        if lone_dots == 1 and behind_dots[-1] == b"\r" and data.endswith(TERMINATOR):
+            self._dots += len(behind_dots)
+            return len(data)
+        at = data.find(TERMINATOR)
         end = at + 5 if at >= 0 else len(data)
-        self._dots += seam_dots + data.count(_DOT_LINE, 0, end)
+        self._dots += data.count(_DOT_LINE, 0, end)
         return end if at >= 0 else -1
 
     def _early_end(self) -> ContentEnd | None:
