@@ -3,20 +3,29 @@
 Notes:
     A retried TLS write must begin with the bytes of the failed one and be no shorter: a chunk that
     was joined stays at the head of the queue until OpenSSL has taken it.
+    Each TLS record is a system call. Several of them are held back by the kernel until the last is
+    there: fewer packets, and the peer wakes up once (RETR of 46 kB: a fifth of its CPU).
 """
 
 from __future__ import annotations
 
+import fcntl
+import socket as sockets
 import ssl
+import sys
+from contextlib import suppress
 from select import EPOLLIN, EPOLLOUT
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
 
+    from posthouse.runtime.tls_engine import TlsEngine
+
 _BUFFERS_MAX = 512  # the kernel takes 1024 at most
 _RECORD_BYTES = 16_384
 _TURN_BYTES = 1_048_576
+_ZERO = b"\0\0\0\0"
 
 
 def send_plain(sock: socket.socket, queue: list[bytes | memoryview]) -> int:
@@ -43,8 +52,9 @@ def send_plain(sock: socket.socket, queue: list[bytes | memoryview]) -> int:
     return 0
 
 
-def send_tls(sock: socket.socket, queue: list[bytes | memoryview]) -> int:
-    """The same through an ``SSLSocket``; stops after a megabyte so that others have their turn."""
+def send_tls(sock: socket.socket, tls: TlsEngine, queue: list[bytes | memoryview]) -> int:
+    """The same through TLS; stops after a megabyte so that others have their turn."""
+    is_held = False
     sent = 0
     try:
         while queue:
@@ -57,7 +67,10 @@ def send_tls(sock: socket.socket, queue: list[bytes | memoryview]) -> int:
             if not head:
                 del queue[0]
                 continue
-            count = sock.send(head)
+            if not is_held and (len(head) > _RECORD_BYTES or len(queue) > 1):
+                is_held = True
+                hold(sock, is_held=True)
+            count = tls.write(head)
             sent += count
             if count == len(head):
                 del queue[0]
@@ -67,7 +80,16 @@ def send_tls(sock: socket.socket, queue: list[bytes | memoryview]) -> int:
         return EPOLLOUT
     except ssl.SSLWantReadError:
         return EPOLLIN
+    finally:
+        if is_held:
+            hold(sock, is_held=False)
     return 0
+
+
+def hold(sock: socket.socket, *, is_held: bool) -> None:
+    """Have the kernel keep a last packet that is not full, or let it go."""
+    with suppress(OSError):  # lost meanwhile, or not TCP
+        sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_CORK, is_held)
 
 
 def _fill_record(queue: list[bytes | memoryview]) -> None:
@@ -95,3 +117,11 @@ def _take(queue: list[bytes | memoryview], sent: int) -> None:
     del queue[:gone]
     if sent:
         queue[0] = memoryview(queue[0])[sent:]
+
+
+def bytes_in(fd: int, queue: int) -> int:
+    """Bytes not read by us (FIONREAD) or not acknowledged by the peer (TIOCOUTQ); 1 if unknown."""
+    try:
+        return int.from_bytes(fcntl.ioctl(fd, queue, _ZERO), sys.byteorder)
+    except OSError:
+        return 1

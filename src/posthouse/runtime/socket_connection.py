@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from select import EPOLLIN
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +53,12 @@ class SocketConnection(Channel):
     @property
     def tls_version(self) -> str:
         """See the interface."""
-        return (isinstance(self._sock, ssl.SSLSocket) and self._sock.version()) or ""
+        return (self._tls is not None and self._tls.version()) or ""
 
     @property
     def tls_cipher(self) -> str:
         """See the interface."""
-        cipher = self._sock.cipher() if isinstance(self._sock, ssl.SSLSocket) else None
+        cipher = self._tls.cipher() if self._tls is not None else None
         return cipher[0] if cipher else ""
 
     @property

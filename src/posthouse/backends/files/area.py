@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _FREE_BYTES_AGE_S = 1.0
 _TERMINATOR_BYTES = 3
+_RAW = BlobForm.RAW
 
 
 class FileBlobs:
@@ -122,7 +123,7 @@ class FileBlobs:
 
 def plain_size(data: bytes, form: BlobForm, *, has_dot_lines: bool, lacks_final_eol: bool) -> int:
     """Size of the plain content behind a stored form."""
-    if form is BlobForm.RAW:
+    if form is _RAW:
         return len(data)
     dots = count_dot_lines(data) if has_dot_lines else 0
     return len(data) - _TERMINATOR_BYTES - dots - 2 * lacks_final_eol
@@ -130,7 +131,7 @@ def plain_size(data: bytes, form: BlobForm, *, has_dot_lines: bool, lacks_final_
 
 def plain_from_stored(stored: memoryview, ref: BlobRef) -> bytes:
     """Plain content: terminator, doubled dots and an added line end undone."""
-    if ref.form is BlobForm.RAW:
+    if ref.form is _RAW:
         return bytes(stored)
     if ref.has_dot_lines:
         return unstuff(stored, lacks_final_eol=ref.lacks_final_eol)

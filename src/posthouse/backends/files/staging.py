@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES_MAX = 1 << 20
 _TERMINATOR_BYTES = 3
+_RAW = BlobForm.RAW
 _WRITE_BYTES = 256 << 10
 """Bytes collected before they go to a temporary file in one write."""
 _counter = itertools.count(1)
@@ -41,7 +42,7 @@ def head_of(raw: bytes, form: BlobForm, *, has_dot_lines: bool) -> bytes:
         form: RAW content is its own head.
         has_dot_lines: some line of the whole is doubled.
     """
-    if form is BlobForm.RAW:
+    if form is _RAW:
         return raw[:HEAD_BYTES_MAX]
     end = raw.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
     head = raw[: end + 4] if end >= 0 else raw[: len(raw) - _TERMINATOR_BYTES][:HEAD_BYTES_MAX]

@@ -309,7 +309,7 @@ class Books:
         if ref.blob_hash in self.staged:
             self._references.append(ref)
             return
-        if not add_references(self.direct(), [(ref.blob_hash, 1)]):
+        if not add_references(self.direct(), [ref.blob_hash], 1):
             raise NotFound(f"blob {ref.blob_hash.hex()}")
 
     def _write_references(self) -> None:
@@ -319,12 +319,12 @@ class Books:
             counts[ref.blob_hash] = counts.get(ref.blob_hash, 0) + 1
         if not counts:
             return
-        known: list[tuple[BlobHash, int]] = []
+        known: dict[int, list[BlobHash]] = {}
         refs = {ref.blob_hash: ref for ref in self._references}
         for blob_hash, count in counts.items():
             location = self.staged[blob_hash]
             if location is None or blob_hash in self.used:
-                known.append((blob_hash, count))
+                known.setdefault(count, []).append(blob_hash)
             else:
                 fresh.append(row_from_ref(refs[blob_hash], location, count))
         self._references = []
@@ -333,8 +333,9 @@ class Books:
         except apsw.ConstraintError as error:
             raise BlobsChangedError from error
         self.used.update(row[0] for row in fresh)
-        if add_references(self._connection, known) < len(known):
-            raise BlobsChangedError
+        for count, blobs in known.items():
+            if add_references(self._connection, blobs, count) < len(blobs):
+                raise BlobsChangedError
 
     # --- collected rows
 

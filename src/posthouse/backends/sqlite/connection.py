@@ -81,7 +81,7 @@ def keep_journal(connection: apsw.Connection) -> None:
 
 def open_writer(path: Path) -> apsw.Connection:
     """A connection that may write; every commit is synced, nothing checkpoints by itself."""
-    connection = apsw.Connection(str(path), statementcachesize=256)
+    connection = apsw.Connection(str(path), statementcachesize=512)
     connection.set_busy_timeout(BUSY_MS)
     connection.execute("PRAGMA journal_mode = WAL")
     keep_journal(connection)

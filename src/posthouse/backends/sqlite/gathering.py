@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 0.002
 """Long enough for the next message of a client nearby; the loop's timers count whole ms."""
-_SMALL: Final = 8
+_SMALL: Final = 16
 """A group of so many is large enough: waiting for more saves little."""
 _DISCOURAGED: Final = 16
 """Groups that do not wait after one that waited in vain."""

@@ -50,12 +50,11 @@ _KEEP_FOLDERS: Final = (
     "item_count = column6, unread_count = column7, size_bytes = column8 FROM (VALUES ?*) "
     "WHERE mailbox_id = column1 AND folder_id = column2"
 )
-_ADD_REFERENCES: Final = (
-    "UPDATE blob SET refs = refs + column2, dead_since = 0 FROM (VALUES ?*) "
-    "WHERE blob_hash = column1"
-)
-_SIZES: Final = (64, 32, 24, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1)
-"""Rows per statement: few distinct statements, few steps."""
+_ADD_REFERENCES: Final = "UPDATE blob SET refs = refs + ?, dead_since = 0 WHERE blob_hash IN (?*)"
+# One row comes out whatever is found: each row is a step of its own.
+_KNOWN_BLOBS: Final = "SELECT group_concat(hex(blob_hash)) FROM blob WHERE blob_hash IN (?*)"
+_SIZES: Final = (64, 48, *range(32, 0, -1))
+"""Rows per statement: not too many distinct statements, few steps."""
 
 
 def insert_rows(connection: apsw.Connection, table: str, rows: list[Row]) -> None:
@@ -99,18 +98,27 @@ def keep_folders(connection: apsw.Connection, folders: Sequence[FolderRow]) -> N
     _change_rows(connection, _KEEP_FOLDERS, rows)
 
 
-def add_references(connection: apsw.Connection, counts: list[tuple[BlobHash, int]]) -> int:
-    """So many more rows name these blobs, each given once; says how many of them are there."""
-    return _change_rows(connection, _ADD_REFERENCES, counts)
-
-
-def _change_rows(connection: apsw.Connection, sql: str, rows: Sequence[Row]) -> int:
+def add_references(connection: apsw.Connection, blobs: Sequence[BlobHash], count: int) -> int:
+    """``count`` more rows name each of these blobs; says how many of them are there."""
     changed = 0
+    for portion in _portions(blobs):
+        sql = in_list(_ADD_REFERENCES, len(portion))
+        connection.execute(sql, (count, *portion))
+        changed += connection.changes()
+    return changed
+
+
+def known_blobs(connection: apsw.Connection, blobs: Sequence[BlobHash]) -> set[bytes]:
+    """Which of the blobs have a row."""
+    wanted = padded(blobs)
+    found = connection.execute(in_list(_KNOWN_BLOBS, len(wanted)), wanted).get
+    return {bytes.fromhex(name) for name in found.split(",")} if found else set()
+
+
+def _change_rows(connection: apsw.Connection, sql: str, rows: Sequence[Row]) -> None:
     for portion in _portions(rows):
         values = tuple(chain.from_iterable(portion))
         connection.execute(values_list(sql, len(portion), len(portion[0])), values)
-        changed += connection.changes()
-    return changed
 
 
 def drop_receipts(connection: apsw.Connection, receipts: list[bytes]) -> None:

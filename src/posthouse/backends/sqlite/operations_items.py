@@ -54,7 +54,7 @@ def add_item(work: Work, operation: AddItem) -> OperationResult:
     uid = folder.uid_next
     folder.uid_next = uid + 1
     folder.highest_cn = cn
-    flags = item.flags.value
+    flags = int(item.flags)
     work.count(folder, 1, 0 if flags & SEEN else 1, size)
     books.items.append(
         (
@@ -63,7 +63,7 @@ def add_item(work: Work, operation: AddItem) -> OperationResult:
             folder.folder_id,
             uid,
             cn,
-            item.kind.value,
+            int(item.kind),
             blob.blob_hash if blob is not None else None,
             item.prefix,
             item.received_at,

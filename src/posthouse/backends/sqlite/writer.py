@@ -25,7 +25,7 @@ import apsw
 from posthouse.backends.sqlite.books import BlobsChangedError, Books
 from posthouse.backends.sqlite.connection import open_writer, upgrade
 from posthouse.backends.sqlite.gathering import Gathering, Job
-from posthouse.backends.sqlite.rows import in_list, padded, rows_of
+from posthouse.backends.sqlite.inserts import known_blobs
 from posthouse.model.changes import Hint
 from posthouse.model.errors import InsufficientSpace, PosthouseError, Unavailable
 from posthouse.model.ids import ChangeNumber
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 GROUP_MAX: Final = 64
 LOCK_WAIT_S: Final = 15.0
 JOURNAL_MAX_BYTES: Final = 128 << 20
-_KNOWN_BLOBS: Final = "SELECT blob_hash FROM blob WHERE blob_hash IN (?*)"
 _LOOK_EVERY: Final = 32
 """Groups between two looks at the size of the journal."""
 
@@ -290,9 +289,7 @@ class Writer:
         fresh = {b.ref.blob_hash: b for job in group for b in job.blobs}
         if not fresh:
             return
-        hashes = padded(list(fresh))
-        rows = connection.execute(in_list(_KNOWN_BLOBS, len(hashes)), hashes)
-        known = {row[0] for row in rows_of(rows)}
+        known = known_blobs(connection, list(fresh))
         has_written = False
         for blob_hash, blob in fresh.items():
             location, _ = staged.get(blob_hash, (None, False))

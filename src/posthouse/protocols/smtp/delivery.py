@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from posthouse.model.blob import StagedBlob
     from posthouse.protocols.smtp.session import SmtpSession, Transaction
 
+_SOUND = Fault.NONE
 _FAULT_REPLIES = {
     Fault.BARE_EOL: BARE_EOL_IN_CONTENT,
     Fault.TOO_LARGE: TOO_LARGE,
@@ -74,7 +75,7 @@ async def deliver(session: SmtpSession, end: ContentEnd | None) -> Reply:
         closing, end = stuffing.finish(session.settings.limits.wire.message_bytes)
         faults = {**_FAULT_REPLIES, Fault.BARE_EOL: BARE_EOL_IN_CHUNK}
     session.services.metrics.inc(SMTP_BYTES_RECEIVED, transaction.incoming.stored_bytes)
-    if end.fault is not Fault.NONE:
+    if end.fault is not _SOUND:
         return _refused(session, transaction, end.fault.value, faults[end.fault])
     try:
         content = transaction.incoming.finish(end, closing)

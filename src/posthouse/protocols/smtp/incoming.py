@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from posthouse.protocols.smtp.wire.commands import ContentEnd
 
 
+_WIRE = BlobForm.WIRE
+
+
 class Incoming:
     """Takes the stored form piece by piece; a message that comes in one piece is never copied.
 
@@ -44,14 +47,17 @@ class Incoming:
             self._first = data
             return
         try:
-            if self._staging is None:
-                self._staging = self._blobs.stage(BlobForm.WIRE)
-                self._staging.write(self._first)
-                self._first = b""
-            self._staging.write(data)
+            staging = self._staging or self._begun_staging()
+            staging.write(data)
         except PosthouseError as e:
             self.failure = e
             self.discard()
+
+    def _begun_staging(self) -> Staging:
+        staging = self._staging = self._blobs.stage(_WIRE)
+        first, self._first = self._first, b""
+        staging.write(first)
+        return staging
 
     def finish(self, end: ContentEnd, closing: bytes = b"") -> StagedBlob:
         """The message is whole.
@@ -65,16 +71,17 @@ class Incoming:
         """
         if self.failure is not None:
             raise self.failure
-        if self._staging is None:
+        if self._staging is None and not end.has_dot_lines:
             return self._blobs.stage_bytes(
                 self._first + closing if closing else self._first,
-                BlobForm.WIRE,
-                has_dot_lines=end.has_dot_lines,
+                _WIRE,
                 lacks_final_eol=end.lacks_final_eol,
             )
+        # Its dots are counted: who is given the size need not count them again.
+        staging = self._staging or self._begun_staging()
         if closing:
-            self._staging.write(closing)
-        return self._staging.finish(
+            staging.write(closing)
+        return staging.finish(
             end.size_bytes, has_dot_lines=end.has_dot_lines, lacks_final_eol=end.lacks_final_eol
         )
 

@@ -21,7 +21,15 @@ from posthouse.protocols.smtp.errors import reply_from_error
 from posthouse.protocols.smtp.hearing import Hearing
 from posthouse.protocols.smtp.rates import SendingRates
 from posthouse.protocols.smtp.session import SmtpServices, SmtpSession
-from posthouse.protocols.smtp.turns import TURNS_AFTER, Turn
+from posthouse.protocols.smtp.turns import (
+    INPUT_ENDED,
+    MESSAGE,
+    OUTPUT_FULL,
+    OVER,
+    TLS,
+    TURNS_AFTER,
+    Turn,
+)
 from posthouse.protocols.smtp.wire.commands import (
     NEED_DATA,
     Bdat,
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
 
     from posthouse.runtime.connection import Connection, Session
 
+_COMMAND, _CLOSED, _LAST_REPLY = State.COMMAND, State.CLOSED, State.LAST_REPLY
 _REPLIES_A_TURN = 64
 """Then what was answered is written and the client must read it before it gets more."""
 _BUSY_S = 60.0
@@ -108,7 +117,7 @@ class SmtpConversation:
         self._out: list[bytes] = []
         self._content_end: ContentEnd | None = None
         self._chunk_refusal: Reply | None = None
-        self._turn = Turn.INPUT_ENDED
+        self._turn = INPUT_ENDED
         self._commands = 0
         self._progress = 0
         self._is_busy = self._is_turning = self._is_delivering = False
@@ -188,7 +197,7 @@ class SmtpConversation:
         connection = self._connection
         while not self._is_busy:
             self._is_busy = True
-            if self._turn is Turn.MESSAGE:
+            if self._turn is MESSAGE:
                 self._is_delivering = True
                 connection.run_shielded(
                     deliver(self._session, self._content_end), self._message_answered
@@ -202,18 +211,18 @@ class SmtpConversation:
     def _conclude(self) -> bool:
         """After a turn: write, and do what it asks for. True: no further turn now."""
         turn, connection = self._turn, self._connection
-        if turn is Turn.MESSAGE:
+        if turn is MESSAGE:
             return False  # its answer leaves together with those before it
         self._write_out()
-        if turn is Turn.OVER:
+        if turn is OVER:
             connection.close()
             return True
-        if turn is Turn.OUTPUT_FULL:
+        if turn is OUTPUT_FULL:
             return connection.is_congested
         if self._is_paused:
             self._is_paused = False
             connection.resume_reading()
-        if turn is Turn.TLS:
+        if turn is TLS:
             connection.start_tls()
         elif self._at_eof:
             connection.close()
@@ -242,10 +251,10 @@ class SmtpConversation:
             session.end_transaction()
             return
         self._say(answer or INTERNAL_ERROR)
-        if machine.state is State.CLOSED:
-            self._turn = Turn.OVER
+        if machine.state is _CLOSED:
+            self._turn = OVER
         else:
-            self._turn = Turn.OUTPUT_FULL if machine.has_unread else Turn.INPUT_ENDED
+            self._turn = OUTPUT_FULL if machine.has_unread else INPUT_ENDED
         receipt, session.receipt = session.receipt, b""
         if not self._at_eof:  # else whether the client hears it cannot be known
             self._hearing.said(receipt, is_waited_for=not machine.has_unread)
@@ -264,18 +273,18 @@ class SmtpConversation:
         turn = None
         while turn is None:
             if len(out) >= _REPLIES_A_TURN:
-                turn = Turn.OUTPUT_FULL
+                turn = OUTPUT_FULL
                 break
-            if self._is_draining and machine.state is State.COMMAND:
+            if self._is_draining and machine.state is _COMMAND:
                 self._say(STOPPING)
-                turn = Turn.OVER
+                turn = OVER
                 break
             try:
                 event = machine.next_event()
             except RemoteProtocolError as e:
                 self._commands += 1
                 self._say(self._counted(reply_from_error(e)))
-                turn = Turn.OVER if machine.state is State.CLOSED else None
+                turn = OVER if machine.state is _CLOSED else None
                 continue
             handle = HANDLERS.get(type(event))
             if handle is None:
@@ -289,7 +298,7 @@ class SmtpConversation:
             if answer.code in _ERROR_CODES:
                 answer = self._reply_to_error(event, answer)
             self._say(answer)
-            if machine.state is not State.COMMAND:
+            if machine.state is not _COMMAND:
                 turn = TURNS_AFTER.get(machine.state)
         if self._commands != commands:
             self._refresh_deadline()
@@ -298,19 +307,19 @@ class SmtpConversation:
     def _took(self, event: Event) -> Turn | None:
         """What no handler answers: pieces of a message, and the end of what has come."""
         if event is NEED_DATA:
-            return Turn.INPUT_ENDED
+            return INPUT_ENDED
         if isinstance(event, Content):
             take_content(self._session, event)
             self._note_progress(len(event.data))
             self._content_end = event.end
-            return None if event.end is None else Turn.MESSAGE
+            return None if event.end is None else MESSAGE
         if isinstance(event, Chunk):
             return self._took_chunk(event)
-        if isinstance(event, Bdat):
-            self._commands += 1
-            self._chunk_refusal = bdat.begin(self._session, event)
-            return None
-        raise LocalProtocolError(f"nobody answers {type(event).__name__}")
+        if not isinstance(event, Bdat):
+            raise LocalProtocolError(f"nobody answers {type(event).__name__}")
+        self._commands += 1
+        self._chunk_refusal = bdat.begin(self._session, event)
+        return None
 
     def _reply_to_failure(self, error: Exception) -> Reply:
         """Of a command; our bugs are noted."""
@@ -322,15 +331,14 @@ class SmtpConversation:
     def _reply_to_error(self, command: Event, answer: Reply) -> Reply:
         """Count an error of the client."""
         answer = self._counted(answer)
-        if type(command) is Data and self._machine.has_unread:
-            # The message itself may stand behind it, and must not be read as commands.
-            return PIPELINED_DATA
-        return answer
+        # The message itself may stand behind it, and must not be read as commands.
+        is_pipelined = type(command) is Data and self._machine.has_unread
+        return PIPELINED_DATA if is_pipelined else answer
 
     def _counted(self, answer: Reply) -> Reply:
         """Count an error; the last one allowed is answered with goodbye instead."""
         is_last = self._session.count_error()
-        if is_last and self._machine.state is not State.LAST_REPLY:
+        if is_last and self._machine.state is not _LAST_REPLY:
             return TOO_MANY_ERRORS
         return answer
 
@@ -345,10 +353,10 @@ class SmtpConversation:
         self._chunk_refusal = None
         if refusal is not None:
             self._say(self._counted(refusal) if refusal.code in _ERROR_CODES else refusal)
-            return Turn.OVER if self._machine.state is State.CLOSED else None
+            return OVER if self._machine.state is _CLOSED else None
         if event.is_last:
             self._content_end = None
-            return Turn.MESSAGE
+            return MESSAGE
         self._say(CHUNK_OK)
         return None
 
@@ -364,7 +372,7 @@ class SmtpConversation:
             out.clear()
 
     def _leave(self, last_words: Reply) -> None:
-        if self._machine.state is not State.CLOSED:
+        if self._machine.state is not _CLOSED:
             self._say(last_words)
         self._write_out()
         self._connection.close()

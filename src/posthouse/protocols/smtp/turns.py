@@ -17,5 +17,8 @@ class Turn(Enum):
     OVER = "the session is over"
 
 
-TURNS_AFTER = {State.CLOSED: Turn.OVER, State.TLS: Turn.TLS}
+# Looking a member up in its class costs as much as a call; these are compared for every command.
+INPUT_ENDED, OUTPUT_FULL, MESSAGE, TLS, OVER = Turn
+
+TURNS_AFTER = {State.CLOSED: OVER, State.TLS: TLS}
 """Where a reply may have led."""

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from posthouse.store.store import Store
 
 
+_MESSAGE = ItemKind.MESSAGE
+
+
 @dataclass(slots=True)
 class Message:
     """A message being taken in. Never changed once made (freezing it costs microseconds).
@@ -97,9 +100,11 @@ class Filing:
         columns, ref = message.columns, message.shared.ref
         for mailbox_id, delivery in plan.deliveries.items():
             detail = "" if plan.ignores_detail else delivery.target.detail
-            folder_id = await self._placement.inbox(mailbox_id, detail)
+            folder_id = None if detail else self._placement.known_inbox(mailbox_id)
+            if folder_id is None:
+                folder_id = await self._placement.inbox(mailbox_id, detail)
             prefix = local_prefix(message.sender, delivery.target.principal.address, message.trace)
-            item = NewItem(ItemKind.MESSAGE, ref, message.at_ms, prefix, columns=columns)
+            item = NewItem(_MESSAGE, ref, message.at_ms, prefix, columns=columns)
             assembly.add_item(mailbox_id, folder_id, item)
         if plan.foreign or plan.forwards:
             _enqueue(assembly, message, plan)

@@ -32,6 +32,7 @@ class Placement:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._special: dict[tuple[MailboxId, FolderRole], FolderId] = {}
+        self._inboxes: dict[MailboxId, FolderId] = {}
 
     async def special(self, mailbox_id: MailboxId, role: FolderRole) -> FolderId:
         """Id of a special folder. Raises NotFound."""
@@ -50,11 +51,20 @@ class Placement:
             named = _named(await self._store.records.folders(mailbox_id), detail)
             if named is not None:
                 return named
-        return await self.special(mailbox_id, FolderRole.INBOX)
+        folder_id = await self.special(mailbox_id, FolderRole.INBOX)
+        if len(self._inboxes) >= _REMEMBERED_MAX:
+            self._inboxes.clear()
+        self._inboxes[mailbox_id] = folder_id
+        return folder_id
+
+    def known_inbox(self, mailbox_id: MailboxId) -> FolderId | None:
+        """Its Inbox, when that is remembered: nearly always."""
+        return self._inboxes.get(mailbox_id)
 
     def forget(self) -> None:
         """Something was not where it was remembered."""
         self._special.clear()
+        self._inboxes.clear()
 
 
 def _named(folders: Sequence[Folder], detail: str) -> FolderId | None:

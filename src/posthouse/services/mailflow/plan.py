@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from posthouse.services.mailflow.envelope import Recipient
 
 
+_UNSAID = Notify.UNSAID
+
+
 class Delivery(NamedTuple):
     """A mailbox that gets the message, and the recipient through whom."""
 
@@ -103,7 +106,7 @@ def plan_for(
     plan = Plan()
     outward: set[str] = set()
     for recipient in recipients:
-        if recipient.notify is not Notify.UNSAID:
+        if recipient.notify is not _UNSAID:
             plan.has_wishes = True
         try:
             resolution = addresses.resolve(recipient.address)

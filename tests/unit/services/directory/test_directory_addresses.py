@@ -219,3 +219,17 @@ def test_the_caches_are_bounded(house, addresses, monkeypatch):
         addresses.may_send_as(alice, Address.parse(f"guess{n}@example.org"))
     assert len(addresses._resolutions) <= 10
     assert len(addresses._senders) <= 10
+
+
+def test_what_was_found_is_believed_for_milliseconds_and_nobody_is_turned_away_unlooked(house):
+    addresses = Addresses(house.directory, clock=house.clock)
+    alice = house.add("alice@example.org")
+    with pytest.raises(NotFound):
+        resolve(addresses, "al@example.org")
+    house.directory.add_alias("al@example.org", alice.principal_id)
+    assert who(addresses, "al@example.org") == ("alice",)
+    house.directory.remove_alias("al@example.org")
+    assert who(addresses, "al@example.org") == ("alice",)
+    house.clock.now_s += 0.005
+    with pytest.raises(NotFound):
+        resolve(addresses, "al@example.org")

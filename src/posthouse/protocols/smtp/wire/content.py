@@ -18,6 +18,7 @@ from io import IncrementalNewlineDecoder
 
 from posthouse.protocols.smtp.wire.commands import ContentEnd, Fault
 
+_NONE, _BARE_EOL, _TOO_LARGE, _ENDLESS = Fault
 TERMINATOR = b"\r\n.\r\n"
 _DOT_LINE = b"\r\n."
 _TAIL = 8
@@ -59,7 +60,12 @@ class DottedContent:
         self._eols = EolCheck()
         self._dots = 0
         self._received = 0
-        self.fault = Fault.NONE
+        self.fault = _NONE
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong so far."""
+        return self.fault is _NONE
 
     def take(self, data: bytes) -> tuple[int, ContentEnd | None]:
         """Look at what came.
@@ -72,13 +78,13 @@ class DottedContent:
         """
         end = self._terminator_end(data)
         piece = data if end in (-1, len(data)) else data[:end]
-        if self.fault is not Fault.BARE_EOL and not self._eols.is_sound(piece):
-            self.fault = Fault.BARE_EOL
+        if self.fault is not _BARE_EOL and not self._eols.is_sound(piece):
+            self.fault = _BARE_EOL
         self._received += len(piece)
         if end >= 0:
             plain = self._received - (self._dots - 1) - 3
-            if plain > self._size_max and self.fault is Fault.NONE:
-                self.fault = Fault.TOO_LARGE
+            if plain > self._size_max and self.fault is _NONE:
+                self.fault = _TOO_LARGE
             return end, ContentEnd(plain, self._dots > 1, fault=self.fault)
         self._tail = (self._tail + piece[-_TAIL:])[-_TAIL:]
         return len(piece), self._early_end()
@@ -114,12 +120,12 @@ class DottedContent:
         answer. It gets it; the connection is closed behind it, so nothing that follows is ever read
         as a command.
         """
-        if self._received - self._dots > self._size_max + 3 and self.fault is Fault.NONE:
-            self.fault = Fault.TOO_LARGE
+        if self._received - self._dots > self._size_max + 3 and self.fault is _NONE:
+            self.fault = _TOO_LARGE
         if self._received > self._size_max + self._excess_max:
-            self.fault = Fault.BARE_EOL if self.fault is Fault.BARE_EOL else Fault.ENDLESS
+            self.fault = _BARE_EOL if self.fault is _BARE_EOL else _ENDLESS
             return ContentEnd(0, has_dot_lines=False, fault=self.fault)
-        if self.fault is Fault.BARE_EOL and _find_hopeful_end(self._tail):
+        if self.fault is _BARE_EOL and _find_hopeful_end(self._tail):
             return ContentEnd(0, has_dot_lines=False, fault=self.fault)
         return None
 
@@ -163,8 +169,8 @@ class Stuffing:
         if self._tail[-1:] == b"\r":
             self._is_sound = False
         lacks_final_eol = self._tail[-2:] != b"\r\n"
-        fault = Fault.NONE if self._is_sound else Fault.BARE_EOL
+        fault = _NONE if self._is_sound else _BARE_EOL
         if self.size_bytes > size_max:
-            fault = Fault.TOO_LARGE
+            fault = _TOO_LARGE
         end = ContentEnd(self.size_bytes, self._has_dot_lines, lacks_final_eol, fault)
         return TERMINATOR if lacks_final_eol else TERMINATOR[2:], end

@@ -75,7 +75,9 @@ OTHERWISE: dict[State, State] = {
 
 _FATAL_HINTS = frozenset({"bare-eol", "line", "http", "chunk", "chunk-size", "tls-pipelined"})
 _GOODBYES = (221, 421)
+# Looking a member up in its class costs as much as a call.
 _COMMAND, _CONTENT, _CHUNK = State.COMMAND, State.CONTENT, State.CHUNK
+_DATA_ASKED, _CLOSED, _LAST_REPLY = State.DATA_ASKED, State.CLOSED, State.LAST_REPLY
 
 
 class ServerMachine:
@@ -108,7 +110,7 @@ class ServerMachine:
 
     def receive_data(self, data: bytes) -> None:
         """Take what came over the wire."""
-        if self.state is State.CLOSED or self.state is State.LAST_REPLY:
+        if self.state is _CLOSED or self.state is _LAST_REPLY:
             return
         if self._at == len(self._buffer):
             self._buffer = data
@@ -135,7 +137,7 @@ class ServerMachine:
             return self._more_of_chunk()
         if state is State.AUTH_LINE:
             return self._auth_line()
-        if state in (State.TLS, State.CLOSED):
+        if state in (State.TLS, _CLOSED):
             return NEED_DATA
         raise LocalProtocolError(f"read while waiting for {state.value}")
 
@@ -148,15 +150,15 @@ class ServerMachine:
         state, code = self.state, reply.code
         if state is _COMMAND and code not in _GOODBYES:
             return reply.wire  # nearly always, so without asking the table
-        if code in _GOODBYES and state is not State.CLOSED:
+        if code in _GOODBYES and state is not _CLOSED:
             self._close()
             return reply.wire
         following = TRANSITIONS.get((state, code)) or OTHERWISE.get(state)
         if following is None:
             raise LocalProtocolError(f"{code} while waiting for {state.value}")
-        if following is State.CONTENT:
+        if following is _CONTENT:
             self._content = DottedContent(self._limits.message_bytes, self._limits.excess_bytes)
-        elif following is State.CLOSED:
+        elif following is _CLOSED:
             self._close()
         self.state = following
         return reply.wire
@@ -165,11 +167,11 @@ class ServerMachine:
         """TLS is on: nothing that came before counts."""
         if self.state is not State.TLS:
             raise LocalProtocolError("TLS without STARTTLS")
-        self.state = State.COMMAND
+        self.state = _COMMAND
         self._drop_buffer()
 
     def _close(self) -> None:
-        self.state = State.CLOSED
+        self.state = _CLOSED
         self._content = None
         self._drop_buffer()
 
@@ -189,7 +191,7 @@ class ServerMachine:
             raise
         kind = type(command)
         if kind is Data:
-            self.state = State.DATA_ASKED
+            self.state = _DATA_ASKED
         elif isinstance(command, Bdat):
             self._begin_chunk(command)
         elif kind is Auth:
@@ -244,7 +246,7 @@ class ServerMachine:
             raise RemoteProtocolError("command line too long", "line")
 
     def _fail(self) -> None:
-        self.state = State.LAST_REPLY
+        self.state = _LAST_REPLY
         self._drop_buffer()
 
     def _more_content(self) -> Content:
@@ -260,16 +262,16 @@ class ServerMachine:
             data = data[:taken]
         if end is not None:
             self._content = None
-            self.state = State.COMMAND
-            if end.fault is Fault.BARE_EOL or end.fault is Fault.ENDLESS:
+            self.state = _COMMAND
+            if not content.is_sound and end.fault in (Fault.BARE_EOL, Fault.ENDLESS):
                 self._fail()
-        return Content(data if content.fault is Fault.NONE else b"", end)
+        return Content(data if content.is_sound else b"", end)
 
     def _begin_chunk(self, command: Bdat) -> None:
         if command.size_bytes > self._limits.message_bytes + self._limits.excess_bytes:
             self._fail()
             raise RemoteProtocolError("chunk far too large", "chunk-size")
-        self.state = State.CHUNK
+        self.state = _CHUNK
         self._chunk_left = command.size_bytes
         self._chunk_is_last = command.is_last
 
@@ -288,5 +290,5 @@ class ServerMachine:
         self._chunk_left -= len(data)
         is_end = self._chunk_left == 0
         if is_end:
-            self.state = State.COMMAND
+            self.state = _COMMAND
         return Chunk(data, is_end, is_end and self._chunk_is_last)
