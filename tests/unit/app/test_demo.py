@@ -69,7 +69,7 @@ def test_demo_shows_the_promises_twice_and_stops(house):
         assert b"Re: Which coach?" in heads
         assert b'filename="departures.csv"' in heads
         process.send_signal(signal.SIGTERM)
-        said, wrong = process.communicate(timeout=30)
+        said, wrong = process.communicate(timeout=90)
         assert (process.returncode, wrong) == (0, "")
         assert "Stopped" in said
     with socket.socket() as probe:  # nobody is left behind
@@ -92,7 +92,7 @@ def test_demo_says_which_port_is_taken(house):
         other.bind(("127.0.0.1", house.ports["submissions"]))
         other.listen()
         with running(house.data) as process:
-            said, wrong = process.communicate(timeout=30)
+            said, wrong = process.communicate(timeout=90)
     assert process.returncode == 1
     assert said == ""
     assert (
@@ -105,7 +105,7 @@ def test_demo_says_which_port_is_taken(house):
 def test_demo_leaves_a_real_house_alone(house):
     house.add_user("dora")
     with running(house.data) as process:
-        _, wrong = process.communicate(timeout=30)
+        _, wrong = process.communicate(timeout=90)
     assert process.returncode == 1
     assert "has people of its own" in wrong
     assert "dora" in house.command("user", "list")
