@@ -136,7 +136,10 @@ class Connection(Protocol):
         coroutine: Coroutine[Any, Any, Any],
         done: Callable[[Any, BaseException | None], None],
     ) -> None:
-        """The same, but it runs to its end even if the connection is lost, as a commit must."""
+        """The same, but it runs to its end even if the connection is lost, as a commit must.
+
+        It never becomes a task: see ``steps.Errand`` for what that forbids.
+        """
         ...
 
 

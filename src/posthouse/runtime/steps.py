@@ -5,7 +5,8 @@ Notes:
     than the command. The coroutine runs in the caller's turn of the loop until it first awaits
     something unfinished. Only then a task takes over, beginning with that very future. Until that
     moment there is no current task: a coroutine started here must not enter ``asyncio.timeout`` or
-    a ``TaskGroup`` before it has waited for something.
+    a ``TaskGroup`` before it has waited for something. What nobody may cancel is an errand and
+    never becomes a task.
 """
 
 from __future__ import annotations

@@ -176,6 +176,9 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+    # Many clients hang up without close_notify. The alert that OpenSSL would send them makes the
+    # end look as if they had not heard our last answer.
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     context.num_tickets = _SESSION_TICKETS
     load_certificate(context, certificate, key)
     return context
