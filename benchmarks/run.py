@@ -400,7 +400,8 @@ def main() -> None:
         house.start()
         populate.standard(house, WORK, peers.dovecot if peers else None, KIT, only)
         rows = []
-        for scenario in scenarios(house, peers, quick=a.quick):
+        table_rows = scenarios(house, peers, quick=a.quick)
+        for scenario in table_rows:
             if only and scenario.name not in only:
                 continue
             if scenario.name.startswith("idle"):
@@ -410,7 +411,10 @@ def main() -> None:
                 )
             rows.append(measure(scenario, with_peer=peers is not None))
             if scenario.name.startswith("idle") and peers:
+                before = peers.dovecot["PID"]
                 peers.restart_dovecot()
+                for later in table_rows:
+                    later.peer = later.peer.replace(before, peers.dovecot["PID"])
         text = table(rows) if rows else ""
         grown = ""
         if a.growth or a.accounts:
