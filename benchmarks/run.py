@@ -405,10 +405,10 @@ def main() -> None:
             if only and scenario.name not in only:
                 continue
             if scenario.name.startswith("idle"):
+                before = str(house.pid)
                 house.restart()  # memory freed earlier would hide the growth
-                scenario.ours = scenario.ours.replace(
-                    f" {scenario.ours.split()[3]} ", f" {house.pid} "
-                )
+                for later in table_rows:
+                    later.ours = later.ours.replace(f" {before} ", f" {house.pid} ")
             rows.append(measure(scenario, with_peer=peers is not None))
             if scenario.name.startswith("idle") and peers:
                 before = peers.dovecot["PID"]
