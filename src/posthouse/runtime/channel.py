@@ -311,10 +311,6 @@ class Channel:
         try:
             tls.do_handshake()
         except ssl.SSLWantReadError:
-            # Our part has left. What ends the handshake, the ticket, is to travel with the first
-            # words of the session: a packet less, and the peer wakes up once.
-            sending.hold(self._sock, is_held=False)
-            sending.hold(self._sock, is_held=True)
             self._adjust()
             return
         except ssl.SSLWantWriteError:
@@ -324,10 +320,6 @@ class Channel:
             self._entrance.count(metrics_table.TLS_FAILURES)
             self._lose(was_clean=False)
             return
-        self._shaken(tls)
-        sending.hold(self._sock, is_held=False)
-
-    def _shaken(self, tls: TlsEngine) -> None:
         self._entrance.count(metrics_table.TLS_HANDSHAKES)
         if tls.session_reused:
             self._entrance.count(metrics_table.TLS_RESUMPTIONS)

@@ -4,7 +4,7 @@ Notes:
     A retried TLS write must begin with the bytes of the failed one and be no shorter: a chunk that
     was joined stays at the head of the queue until OpenSSL has taken it.
     Each TLS record is a system call. Several of them are held back by the kernel until the last is
-    there: fewer packets, and the peer wakes up once (RETR of 46 kB: a fifth of its CPU).
+    there: fewer packets, and an eighth less CPU for 46 kB.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def send_tls(sock: socket.socket, tls: TlsEngine, queue: list[bytes | memoryview
                 continue
             if not is_held and (len(head) > _RECORD_BYTES or len(queue) > 1):
                 is_held = True
-                hold(sock, is_held=True)
+                _hold(sock, is_held=True)
             count = tls.write(head)
             sent += count
             if count == len(head):
@@ -81,11 +81,11 @@ def send_tls(sock: socket.socket, tls: TlsEngine, queue: list[bytes | memoryview
         return EPOLLIN
     finally:
         if is_held:
-            hold(sock, is_held=False)
+            _hold(sock, is_held=False)
     return 0
 
 
-def hold(sock: socket.socket, *, is_held: bool) -> None:
+def _hold(sock: socket.socket, *, is_held: bool) -> None:
     """Have the kernel keep a last packet that is not full, or let it go."""
     try:  # noqa: SIM105  suppress would double its cost
         sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_CORK, is_held)
