@@ -7,15 +7,17 @@ Run: ``python fuzz/mime_message.py 10000`` (inputs), or with files that were kep
 
 from __future__ import annotations
 
-import argparse
-import random
-import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from driving import drive
 
 from posthouse.formats.mime.card import PartCard, card_from_message, read_card, render, search_text
 from posthouse.formats.mime.columns import columns_from_head
 from posthouse.formats.mime.dots import find_bare_eol, stuff, unstuff
+
+if TYPE_CHECKING:
+    import random
 
 SEEDS = [
     b"From: =?utf-8?q?J=C3=B6?= <a@b>\r\nTo: x@y, (c(d)) z@w;\r\n",
@@ -77,36 +79,5 @@ def mutated(dice: random.Random) -> bytes:
     return bytes(data[:200_000])
 
 
-def main() -> None:
-    """Check files that were kept, or mutated seeds, or let atheris lead."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", help="a number of inputs, or files")
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--atheris", action="store_true")
-    chosen = parser.parse_args()
-    if chosen.atheris:
-        import atheris  # type: ignore[import-not-found]
-
-        atheris.instrument_all()
-        atheris.Setup(sys.argv[:1], fuzz_one)
-        atheris.Fuzz()
-    count = int(chosen.what[0]) if chosen.what and chosen.what[0].isdigit() else 0
-    files = [] if count else [Path(name) for name in chosen.what]
-    for path in files:
-        fuzz_one(path.read_bytes())
-    dice = random.Random(chosen.seed)
-    until = time.monotonic() + chosen.seconds
-    done = 0
-    while not files and (done < count if count else time.monotonic() < until):
-        data = mutated(dice)
-        try:
-            fuzz_one(data)
-        except BaseException:
-            print("failed on", data, file=sys.stderr)
-            raise
-        done += 1
-
-
 if __name__ == "__main__":
-    main()
+    drive(__doc__, fuzz_one, mutated)

@@ -6,17 +6,18 @@ Run: ``python fuzz/pop3_wire.py --seconds 60``; FILE arguments are inputs that w
 
 from __future__ import annotations
 
-import argparse
-import random
-import sys
-import time
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from driving import drive
 
 from posthouse.model.errors import RemoteProtocolError
 from posthouse.protocols.pop3.commands import COMMANDS
 from posthouse.protocols.pop3.wire.grammar import RULES, Auth, SaslCancel, State
 from posthouse.protocols.pop3.wire.login_name import login_name_from_text
 from posthouse.protocols.pop3.wire.machine import DEFAULT_LIMITS, Machine, Step
+
+if TYPE_CHECKING:
+    import random
 
 SEEDS = [
     *(keyword + b" 1\r\n" for keyword in RULES),
@@ -85,32 +86,5 @@ def mutated(dice: random.Random) -> bytes:
     return bytes([dice.randrange(256)]) + bytes(data)
 
 
-def main() -> None:
-    """Check files that were kept, or mutated seeds for a while, or let atheris lead."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--atheris", action="store_true")
-    chosen = parser.parse_args()
-    if chosen.atheris:
-        import atheris  # type: ignore[import-not-found]
-
-        atheris.instrument_all()
-        atheris.Setup(sys.argv[:1], fuzz_one)
-        atheris.Fuzz()
-    for path in chosen.files:
-        fuzz_one(path.read_bytes())
-    dice = random.Random(chosen.seed)
-    until = time.monotonic() + chosen.seconds * (not chosen.files)
-    while time.monotonic() < until:
-        data = mutated(dice)
-        try:
-            fuzz_one(data)
-        except BaseException:
-            print("failed on", data, file=sys.stderr)
-            raise
-
-
 if __name__ == "__main__":
-    main()
+    drive(__doc__, fuzz_one, mutated)

@@ -13,7 +13,7 @@ from posthouse.app import housekeeping
 from posthouse.app.config import address_from_text
 from posthouse.app.doors import IMPLICIT_TLS, REFUSALS, session_factories
 from posthouse.app.housekeeping import Housekeeper
-from posthouse.app.searching import Searching
+from posthouse.app.searching import INDEX_S, Searching
 from posthouse.app.wiring import make_house
 from posthouse.model.errors import PosthouseError
 from posthouse.ports.courier import TlsNeed
@@ -199,13 +199,14 @@ class Roles:
         queue = tasks.start(self._forever("queue", runner.run, pause_s=1.0, stopping=life.stopping))
         searching = Searching(house, self.log, self.metrics)
         by_the_clock = (
-            ("indexing", searching.feed, 0.0),
             ("checkpoint", keeper.checkpoint, housekeeping.CHECKPOINT_S),
             ("figures", keeper.figures, housekeeping.FIGURES_S),
             ("housekeeping", keeper.hourly, housekeeping.HOUR_S),
             ("orphans", keeper.daily, housekeeping.DAY_S),
         )
         keepers = [tasks.start(self._forever(*one)) for one in by_the_clock]
+        indexing = self._forever("indexing", searching.feed, INDEX_S, first_after_s=INDEX_S)
+        keepers.append(tasks.start(indexing))
         life.context.ready()
         await life.stopping.wait()
         runner.stop()
@@ -222,8 +223,10 @@ class Roles:
         step: Callable[[], Awaitable[object]],
         pause_s: float,
         stopping: asyncio.Event | None = None,
+        first_after_s: float = 0.0,
     ) -> None:
         """Do it again and again (until ``stopping``); a failure is told and does not end it."""
+        await asyncio.sleep(first_after_s)
         while True:
             try:
                 await step()

@@ -7,7 +7,6 @@ Notes:
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from posthouse.app.wiring import open_fulltext
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 
 INDEX_S = 300.0
 _WORDS_PATIENCE_S = 10.0
-PARSERS = {
-    "search_text": "posthouse.formats.mime.card:search_text",
-    "card": "posthouse.formats.mime.card:render",
-}
+PARSERS = {"search_text": "posthouse.formats.mime.card:search_text"}
 
 
 class Searching:
@@ -51,8 +47,7 @@ class Searching:
         return await self._pool.call("search_text", plain, _WORDS_PATIENCE_S)
 
     async def feed(self) -> None:
-        """Wait for the next round, then index what has come since the last."""
-        await asyncio.sleep(INDEX_S)
+        """Index what has come since the last round."""
         await self._indexer.run_once()
 
     def close(self) -> None:

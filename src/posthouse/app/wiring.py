@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from posthouse.ports.fulltext import FullText
     from posthouse.ports.resolver import Resolver
     from posthouse.services.mailflow.board import SettledBoard
-    from posthouse.services.mailflow.envelope import Journal, Tally
+    from posthouse.services.mailflow.envelope import Journal
+    from posthouse.store.store import Tally
 
 _T = TypeVar("_T")
 

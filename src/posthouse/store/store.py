@@ -31,7 +31,7 @@ _ROLES_MAX = 50_000
 
 
 class Tally(Protocol):
-    """Counts by name."""
+    """Counts by name; ``app.roles.Roles.tally`` is one."""
 
     def __call__(self, name: str, n: int = 1) -> None:
         """Add ``n``."""

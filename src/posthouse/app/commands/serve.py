@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
@@ -22,7 +21,6 @@ from posthouse.runtime.binding import ListenerSpec
 from posthouse.runtime.clock import SystemClock
 from posthouse.runtime.logs import Log, LogWriter
 from posthouse.runtime.metrics import Metrics
-from posthouse.runtime.notify import notify
 from posthouse.runtime.supervisor import Plan, Supervisor
 from posthouse.runtime.tls import server_context
 
@@ -111,5 +109,3 @@ def _say_ready(listening: Sequence[tuple[str, str, int]]) -> None:
     line = {"ready": True, "version": __version__, "pid": os.getpid(), "ports": ports}
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-    notify("READY=1", "STATUS=serving")
-    gc.collect()

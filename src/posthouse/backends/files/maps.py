@@ -54,11 +54,6 @@ class MappedFiles:
             return None
         return mapped[1][offset:end]
 
-    def whole_pack(self, pack: int) -> memoryview:
-        """A pack from end to end, empty when it is not there."""
-        mapped = self._map_pack(pack)
-        return mapped[1] if mapped else memoryview(b"")
-
     def _map_pack(self, pack: int) -> tuple[mmap.mmap, memoryview] | None:
         mapped = _mapped(self._layout.pack(pack))
         if mapped is None:

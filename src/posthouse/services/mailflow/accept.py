@@ -43,7 +43,6 @@ from posthouse.services.mailflow.envelope import (
     Received,
     Recipient,
     SilentJournal,
-    Tally,
     count_nothing,
 )
 from posthouse.services.mailflow.filing import Filing, Message
@@ -64,7 +63,7 @@ if TYPE_CHECKING:
     from posthouse.ports.clock import Chance, Clock
     from posthouse.services.directory.addresses import Addresses
     from posthouse.services.mailflow.plan import Plan
-    from posthouse.store.store import Store
+    from posthouse.store.store import Store, Tally
 
 __all__ = ["Accepted", "Mailflow", "Origin", "Policy", "Received", "Recipient"]
 

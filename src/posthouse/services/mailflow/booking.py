@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from posthouse.model.queue import NewQueued, QueuedRecipient
     from posthouse.ports.clock import Chance, Clock
     from posthouse.services.directory.addresses import Addresses
-    from posthouse.services.mailflow.envelope import Journal, Policy, Tally
+    from posthouse.services.mailflow.envelope import Journal, Policy
     from posthouse.services.mailflow.schedule import Schedule
     from posthouse.services.mailflow.work import Leased
-    from posthouse.store.store import Store
+    from posthouse.store.store import Store, Tally
 
 _HEAD_OCTETS = 1 << 20
 _PATIENCE = 6

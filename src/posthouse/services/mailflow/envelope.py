@@ -34,14 +34,6 @@ class Journal(Protocol):
         ...
 
 
-class Tally(Protocol):
-    """Counts by name; ``runtime.metrics.Metrics.inc`` is one."""
-
-    def __call__(self, name: str, n: int = 1) -> None:
-        """Add ``n`` to the counter of this name."""
-        ...
-
-
 class SilentJournal:
     """Tells nobody."""
 

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from posthouse.ports.clock import Chance, Clock
     from posthouse.ports.courier import Courier
     from posthouse.services.directory.addresses import Addresses
-    from posthouse.services.mailflow.envelope import Journal, Policy, Tally
+    from posthouse.services.mailflow.envelope import Journal, Policy
     from posthouse.services.mailflow.route import Router
-    from posthouse.store.store import Store
+    from posthouse.store.store import Store, Tally
 
 _IDLE_LEAST_S = 0.25
 _BUSY = Verdict(Fate.DEFERRED, "4.4.5", "the host is slow; others wait there", is_remote=False)

@@ -23,11 +23,6 @@ class Reply(Struct, frozen=True):
     code: int
     wire: bytes
 
-    @property
-    def is_refusal(self) -> bool:
-        """Whether it is 4xx or 5xx."""
-        return self.code >= 400
-
     def times(self, count: int) -> Reply:
         """The same reply ``count`` times: LMTP answers for each recipient (RFC 2033 §4.2)."""
         return self if count == 1 else Reply(self.code, self.wire * count)
