@@ -201,12 +201,14 @@ class Roles:
         by_the_clock = (
             ("checkpoint", keeper.checkpoint, housekeeping.CHECKPOINT_S),
             ("figures", keeper.figures, housekeeping.FIGURES_S),
+        )
+        when_quiet = (
             ("housekeeping", keeper.hourly, housekeeping.HOUR_S),
             ("orphans", keeper.daily, housekeeping.DAY_S),
+            ("indexing", searching.feed, INDEX_S),
         )
         keepers = [tasks.start(self._forever(*one)) for one in by_the_clock]
-        indexing = self._forever("indexing", searching.feed, INDEX_S, first_after_s=INDEX_S)
-        keepers.append(tasks.start(indexing))
+        keepers += [tasks.start(self._forever(*one, first_after_s=INDEX_S)) for one in when_quiet]
         life.context.ready()
         await life.stopping.wait()
         runner.stop()
