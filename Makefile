@@ -1,5 +1,7 @@
 # Every habit as a target; `make` alone lists them.
 PYTHON ?= python3
+# Said by you, it is taken; else the fastest Python of the same version: see tools/interpreter.py.
+CHOOSE := $(if $(filter file,$(origin PYTHON)),$(PYTHON) tools/interpreter.py,command -v $(PYTHON))
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
@@ -12,7 +14,7 @@ help: ## this list
 
 $(BIN)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Posthouse needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || "$$($(CHOOSE))" -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
