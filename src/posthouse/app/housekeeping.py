@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from posthouse.runtime.logs import Log
     from posthouse.runtime.metrics import Metrics
 
-CHECKPOINT_S = 2.0
+CHECKPOINT_S = 1.0
 FIGURES_S = 30.0
 HOUR_S = 3600.0
 DAY_S = 86_400.0

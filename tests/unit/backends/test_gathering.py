@@ -46,7 +46,7 @@ class Desk:
     def __init__(self):
         self.loop = Loop()
         self.handed = []
-        self.gathering = Gathering(self.handed.append)
+        self.gathering = Gathering(self.handed.extend)
 
     def add(self, *jobs):
         for job in jobs:
@@ -93,6 +93,34 @@ def test_a_small_group_waits_for_those_just_answered():
     desk.add("f")
     desk.loop.turn()
     assert desk.group() == "cdef"
+
+
+def test_the_first_of_those_just_answered_waits_for_the_others():
+    desk = Desk()
+    desk.add("a", "b", "c")
+    desk.loop.turn()
+    assert desk.group() == "abc"
+    desk.answer(3)
+    desk.add("d")
+    desk.loop.turn()
+    desk.add("e")
+    desk.loop.turn()
+    assert not desk.handed
+    desk.add("f")
+    desk.loop.turn()
+    assert desk.group() == "def"
+
+
+def test_who_comes_after_a_group_and_a_pause_does_not_wait():
+    desk = Desk()
+    desk.add("a", "b")
+    desk.loop.turn()
+    assert desk.group() == "ab"
+    desk.answer(2)
+    desk.loop.expire()
+    desk.add("c")
+    desk.loop.turn()
+    assert desk.group() == "c"
 
 
 def test_patience_ends_and_after_waiting_in_vain_nobody_waits_for_a_while():

@@ -16,7 +16,7 @@ import pytest
 from tests.contracts.records_house import NOW, House, staged
 
 from posthouse.backends.sqlite import connection as opening
-from posthouse.backends.sqlite import reading_changes, upkeep, writer
+from posthouse.backends.sqlite import journal_file, reading_changes, upkeep, writer
 from posthouse.backends.sqlite.records import SqliteRecords
 from posthouse.model.batch import AddItem, Batch, ChangeFlags, ChangeMailbox, Commit, ExpungeItems
 from posthouse.model.errors import ConfigurationError, InsufficientSpace, NotFound, Unavailable
@@ -262,6 +262,35 @@ def test_a_checkpoint_empties_the_journal_for_the_next_writer(house):
     house.run(house.records.checkpoint())
     house.add_many(20)
     assert wal.stat().st_size == before
+
+
+def test_a_long_journal_is_begun_anew_and_keeps_its_length(house, monkeypatch):
+    monkeypatch.setattr(journal_file, "_ANEW_BYTES", 0)
+    house.add_many(50)
+    wal = house.path.with_name("mail.db-wal")
+    size = wal.stat().st_size
+    head = wal.read_bytes()[:32]
+    house.run(house.records.checkpoint())
+    house.add_many(2)
+    assert wal.stat().st_size == size
+    assert wal.read_bytes()[:32] != head
+
+
+def test_a_journal_that_is_far_too_long_is_cut_off(house, monkeypatch):
+    monkeypatch.setattr(journal_file, "_LENGTH_MAX", 4096)
+    house.add_many(50)
+    house.run(house.records.checkpoint())
+    assert house.path.with_name("mail.db-wal").stat().st_size == 0
+    assert len(house.places()) == 50
+
+
+def test_what_is_copied_already_is_not_looked_at_again(house, monkeypatch):
+    house.add_many(5)
+    house.run(house.records.checkpoint())
+    opened = []
+    monkeypatch.setattr(journal_file, "open_writer", opened.append)
+    house.run(house.records.checkpoint())
+    assert not opened
 
 
 @pytest.mark.parametrize("count", [1, 16, 17, 40, 100])

@@ -21,8 +21,6 @@ SQLITE_MIN: Final = (3, 51, 3)
 """Older ones may corrupt a file when two connections commit and checkpoint at once."""
 
 BUSY_MS: Final = 10_000
-JOURNAL_BYTES: Final = 64 << 20
-"""The journal is cut to this when it begins anew; not to less, since overwriting is cheaper."""
 _SCHEMA: Final = Path(__file__).parent / "schema"
 _NETWORK: Final = frozenset(
     [
@@ -71,7 +69,7 @@ def require_local_disk(folder: Path, mounts: Path = Path("/proc/self/mountinfo")
 
 
 def keep_journal(connection: apsw.Connection) -> None:
-    """Let the journal files stay when the last connection closes.
+    """Let the journal files stay, at their length, when the last connection closes.
 
     A server that was stopped on a full disk could not make them again, and so not start.
     """
@@ -87,7 +85,6 @@ def open_writer(path: Path) -> apsw.Connection:
     keep_journal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
     connection.execute("PRAGMA cache_size = -32768")
     connection.execute("PRAGMA temp_store = MEMORY")  # statement journals are small and many
     return connection

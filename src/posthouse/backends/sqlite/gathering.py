@@ -3,9 +3,10 @@
 Notes:
     A group under way is what others wait behind. When it is answered, those who waited would be a
     group at once, and the clients just answered, who send their next message within microseconds,
-    would make another one: two half groups taking turns, each with syncs of its own. So a small
-    group waits for as many as were under way together; no longer than ``_PATIENCE_S``, and a while
-    not at all when waiting was in vain. Who comes alone never waits.
+    would make another one: two half groups taking turns, each with syncs of its own. Where none
+    waited, the first of those to come would go alone. So a small group waits for as many as were
+    under way together; no longer than ``_PATIENCE_S``, and a while not at all when waiting was in
+    vain. Who comes alone never waits.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from posthouse.backends.sqlite.books import Books
     from posthouse.model.blob import StagedBlob
 
+GROUP_MAX: Final = 64
+"""Jobs handed over at once."""
 _PATIENCE_S: Final = 0.002
 """Long enough for the next message of a client nearby; the loop's timers count whole ms."""
 _SMALL: Final = 16
@@ -68,8 +71,8 @@ class Gathering:
         "_waiting",
     )
 
-    def __init__(self, hand_over: Callable[[AnyJob], None]) -> None:
-        """``hand_over`` gives one job to the writer's thread."""
+    def __init__(self, hand_over: Callable[[list[AnyJob]], None]) -> None:
+        """``hand_over`` gives jobs to the writer's thread, many at once: each call wakes it."""
         self._hand_over = hand_over
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[AnyJob] = []
@@ -101,8 +104,8 @@ class Gathering:
         self._is_due = False
         waiting, self._waiting = self._waiting, []
         self._under_way += len(waiting)
-        for job in waiting:
-            self._hand_over(job)
+        for begin in range(0, len(waiting), GROUP_MAX):
+            self._hand_over(waiting[begin : begin + GROUP_MAX])
 
     def take_all(self) -> list[AnyJob]:
         """What has gathered, which will then not be handed over."""
@@ -114,18 +117,18 @@ class Gathering:
         if loop is not self._loop:
             return
         self._under_way -= count
-        gathered = len(self._waiting)
-        if self._under_way or not gathered:
+        if self._under_way:
             return
+        gathered = len(self._waiting)
         if gathered >= _SMALL or self._discouraged:
             self._discouraged = max(self._discouraged - 1, 0)
             self.flush()
-        elif self._timer is None:
+        elif self._timer is None and gathered + count > 1:
             self._gathered = gathered
             self._expected = gathered + count
             self._timer = loop.call_later(_PATIENCE_S, self._wait_no_longer)
 
     def _wait_no_longer(self) -> None:
-        if len(self._waiting) == self._gathered:
+        if 0 < len(self._waiting) <= max(self._gathered, 1):
             self._discouraged = _DISCOURAGED
         self.flush()

@@ -19,11 +19,10 @@ import apsw
 from posthouse.backends.sqlite import checking, queue, upkeep
 from posthouse.backends.sqlite.applying import apply_commit
 from posthouse.backends.sqlite.connection import (
-    JOURNAL_BYTES,
-    open_writer,
     require_current_sqlite,
     require_local_disk,
 )
+from posthouse.backends.sqlite.journal_file import JournalFile
 from posthouse.backends.sqlite.reading import Readers, Reading
 from posthouse.backends.sqlite.reading_blobs import ReadingBlobs
 from posthouse.backends.sqlite.reading_items import ReadingItems
@@ -59,6 +58,7 @@ class SqliteRecords(Reading, ReadingItems, ReadingBlobs):
         path.parent.mkdir(parents=True, exist_ok=True)
         require_local_disk(path.parent)
         self._path = path
+        self._journal = JournalFile(path)
         self._writer = Writer(path, journal, publish, clock)
         self._readers = Readers(path)
 
@@ -160,7 +160,7 @@ class SqliteRecords(Reading, ReadingItems, ReadingBlobs):
         for mailbox_id in upkeep.leaving(self._readers.get()):
             await self._finish_leaving(mailbox_id)
         try:
-            await asyncio.to_thread(_checkpoint, self._path)
+            await asyncio.to_thread(self._journal.copy)
         except apsw.Error as error:
             raise Unavailable(f"checkpoint: {error}") from error
 
@@ -188,15 +188,3 @@ class SqliteRecords(Reading, ReadingItems, ReadingBlobs):
         """See Records."""
         self._writer.close()
         self._readers.close()
-
-
-def _checkpoint(path: Path) -> None:
-    """Copy the journal into the file; when it is long, writers wait until it can begin anew."""
-    connection = open_writer(path)
-    try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        wal = path.with_name(path.name + "-wal")
-        if wal.exists() and wal.stat().st_size > JOURNAL_BYTES:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()

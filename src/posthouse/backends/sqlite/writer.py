@@ -24,7 +24,7 @@ import apsw
 
 from posthouse.backends.sqlite.books import BlobsChangedError, Books
 from posthouse.backends.sqlite.connection import open_writer, upgrade
-from posthouse.backends.sqlite.gathering import Gathering, Job
+from posthouse.backends.sqlite.gathering import GROUP_MAX, Gathering, Job
 from posthouse.backends.sqlite.inserts import known_blobs
 from posthouse.model.changes import Hint
 from posthouse.model.errors import InsufficientSpace, PosthouseError, Unavailable
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from posthouse.ports.blobs import BlobJournal
     from posthouse.ports.clock import Clock
 
-GROUP_MAX: Final = 64
 LOCK_WAIT_S: Final = 15.0
 JOURNAL_MAX_BYTES: Final = 128 << 20
+"""A journal that grows beyond it is copied by the writer itself."""
 _LOOK_EVERY: Final = 32
 """Groups between two looks at the size of the journal."""
 
@@ -66,7 +66,7 @@ class Writer:
         self._journal = journal
         self._publish = publish
         self._clock = clock
-        self._jobs: SimpleQueue[AnyJob | None] = SimpleQueue()
+        self._jobs: SimpleQueue[list[AnyJob] | None] = SimpleQueue()
         self._gate = threading.Lock()
         self._waiting: list[AnyJob] = []
         self._waiting_since = 0.0
@@ -75,6 +75,7 @@ class Writer:
         self._watched: asyncio.AbstractEventLoop | None = None
         self._is_closing = False
         self._groups = 0
+        self._journal_bytes = JOURNAL_MAX_BYTES
         self._needs_incident = False
         self._lock_file = os.open(
             path.with_name("mail.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
@@ -155,24 +156,25 @@ class Writer:
     # --- in the thread
 
     def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            group = [first, *self._drained(GROUP_MAX - 1)]
+        while (group := self._jobs.get()) is not None:
+            group += self._drained(GROUP_MAX - len(group))
             self._commit(group)
             self._answer(group)
             self._tidy()
 
     def _drained(self, limit: int) -> list[AnyJob]:
-        jobs: list[AnyJob] = []
-        for _ in range(min(limit, self._jobs.qsize())):
+        """What has been handed over and not begun, until there are ``limit`` or more."""
+        drained: list[AnyJob] = []
+        while len(drained) < limit and self._jobs.qsize():
             try:
-                job = self._jobs.get_nowait()
+                jobs = self._jobs.get_nowait()
             except Empty:  # the other thread was quicker
                 break
-            if job is None:  # the end: after what came before it
+            if jobs is None:  # the end: after what came before it
                 self._jobs.put(None)
                 break
-            jobs.append(job)
-        return jobs
+            drained += jobs
+        return drained
 
     def _answer(self, group: list[AnyJob]) -> None:
         loops: dict[asyncio.AbstractEventLoop, list[AnyJob]] = {}
@@ -367,7 +369,9 @@ class Writer:
         if self._groups % _LOOK_EVERY or self._connection is None:
             return
         try:
-            if self._wal.stat().st_size > JOURNAL_MAX_BYTES:
+            size = self._wal.stat().st_size
+            if size > self._journal_bytes:
+                self._journal_bytes = size  # it keeps its length
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except (OSError, apsw.Error):
             self._abandon_connection()
