@@ -25,7 +25,7 @@ from posthouse.runtime.children import run_child
 from posthouse.runtime.listener import Listener
 from posthouse.runtime.offload import Offload
 from posthouse.runtime.tasks import Tasks
-from posthouse.runtime.tls import load_certificate
+from posthouse.runtime.tls import load_certificate, rehearse
 from posthouse.services.mailflow.board import SettledBoard
 from posthouse.services.mailflow.queue import QueueRules, QueueRunner
 from posthouse.services.mailflow.route import Router, Smarthost
@@ -131,6 +131,8 @@ class Roles:
         listeners = self._listeners(life, house, mailflow)
         life.on_reload.append(self._reload_certificate)
         settling = tasks.start(self._settle(mailflow))
+        rehearse(self.tls)
+        await house.logins.rehearse()
         for listener in listeners:
             listener.open()
         life.context.ready()

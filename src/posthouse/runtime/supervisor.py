@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from posthouse.runtime import binding, metrics_table, notify
 from posthouse.runtime.children import ChildContext, Pulses, fork_child
-from posthouse.runtime.memory import give_back_large_blocks
+from posthouse.runtime.memory import be_thrifty
 from posthouse.runtime.privileges import drop_root
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Supervisor:
     def _run(self) -> int:
         old = self._take_signals()
         try:
-            give_back_large_blocks()
+            be_thrifty()
             gc.collect()
             gc.freeze()
             while not self._is_over():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _AUTHORITY_DAYS = 3650
 _CERTIFICATE_DAYS = 397  # what Apple's clients accept of private authorities is 825, of others 398
+_REHEARSAL_TURNS = 4
 _SESSION_TICKETS = 1
 
 
@@ -201,6 +203,27 @@ def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> N
             f"[tls] certificate = {certificate}, key = {key}: {reason}; "
             "check that both files are there, PEM, readable by the server, and belong together"
         ) from error
+
+
+def rehearse(context: ssl.SSLContext) -> None:
+    """Shake hands with ourselves, in memory.
+
+    What OpenSSL loads and makes at the first handshake is then there, and the first client does not
+    wait for it. Never raises: a certificate that does not work is for real handshakes to tell.
+    """
+    ours, theirs = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    with suppress(ssl.SSLError):
+        ends = (
+            context.wrap_bio(ours, theirs, server_side=True),
+            client.wrap_bio(theirs, ours, server_hostname="rehearsal.invalid"),
+        )
+        for _ in range(_REHEARSAL_TURNS):
+            for end in ends:
+                with suppress(ssl.SSLWantReadError):
+                    end.do_handshake()
 
 
 def client_context(authority: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:

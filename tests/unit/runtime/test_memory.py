@@ -7,8 +7,8 @@ import sys
 
 _PROGRAM = """
 import ctypes, os, threading
-from posthouse.runtime.memory import give_back_large_blocks
-give_back_large_blocks()
+from posthouse.runtime.memory import be_thrifty
+be_thrifty()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes = [ctypes.c_void_p]

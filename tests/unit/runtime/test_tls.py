@@ -70,3 +70,15 @@ def test_opportunistic_contexts_trust_anybody():
     context = tls.client_context(verify=False)
     assert context.verify_mode is ssl.CERT_NONE
     assert tls.client_context().verify_mode is ssl.CERT_REQUIRED
+
+
+def test_a_rehearsal_is_a_whole_handshake(certificate):
+    context = tls.server_context(certificate / "server.pem", certificate / "server.key")
+    tls.rehearse(context)
+    assert context.session_stats()["accept_good"] == 1
+
+
+def test_a_rehearsal_without_a_certificate_raises_nothing():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.rehearse(context)
+    assert context.session_stats()["accept_good"] == 0

@@ -67,7 +67,12 @@ def _values(head: bytes, limits: HeaderLimits) -> dict[bytes, bytes]:
 
 
 def _short(raw: bytes, limits: HeaderLimits) -> str:
-    return decode_text(raw[:_LOOKED_AT_MAX], limits)[:_SHORT_MAX] if raw else ""
+    raw = raw[:_LOOKED_AT_MAX]
+    if b"\n" not in raw and b"=?" not in raw and raw.isascii():
+        text = raw.decode("ascii").strip(" \t\r")
+        if text.isprintable():  # nearly always
+            return text[:_SHORT_MAX]
+    return decode_text(raw, limits)[:_SHORT_MAX]
 
 
 def message_id_from_field(raw: bytes) -> str:

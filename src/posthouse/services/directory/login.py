@@ -116,6 +116,10 @@ class Logins:
         self._marks: dict[PrincipalId, dict[DeviceId, bytes]] = {}
         self._marks_version = -1
 
+    async def rehearse(self) -> None:
+        """Do once what a first login would otherwise wait for."""
+        await self._hasher.rehearse()
+
     def login_address(self, login: str) -> str:
         """The address in key form that a login name means; "" when it can mean none."""
         return self._names.address(login)
