@@ -54,6 +54,12 @@ def test_domains_keep_their_order_and_the_first_is_the_default(directory):
         directory.add_domain("zeta.example")
     with pytest.raises(NotFound):
         directory.set_catch_all("nowhere.example", "")
+    version = directory.version()
+    directory.remove_domain("zeta.example")
+    assert list(directory.domains()) == ["alpha.example"]
+    assert directory.version() != version
+    with pytest.raises(NotFound):
+        directory.remove_domain("zeta.example")
 
 
 def test_a_principal_comes_back_as_made(directory):

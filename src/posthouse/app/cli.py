@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "posthouse.app.commands.serve",
     "demo": "posthouse.app.commands.demo",
     "ports": "posthouse.app.commands.ports",
+    "domain": "posthouse.app.commands.domain",
     "user": "posthouse.app.commands.user",
     "alias": "posthouse.app.commands.alias",
     "group": "posthouse.app.commands.group",

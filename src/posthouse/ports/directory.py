@@ -40,6 +40,10 @@ class DirectoryRecords(Protocol):
         """Raises NotFound."""
         ...
 
+    def remove_domain(self, domain: str) -> None:
+        """Raises NotFound. Addresses in it are the caller's to look for."""
+        ...
+
     def catch_all(self, domain: str) -> str:
         """The catch-all address, "" none."""
         ...

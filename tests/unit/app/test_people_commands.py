@@ -383,3 +383,37 @@ def test_a_terminal_gets_a_drawn_table(monkeypatch, capsys):
     os.close(main)
     assert b"Heading" in drawn
     assert b"[bold]x" in drawn
+
+
+def test_domains(with_alice):
+    operator = with_alice
+    assert operator.asks("domain", "add", "Second.Example") == {
+        "domain": "second.example",
+        "catch_all": "",
+    }
+    assert operator.asks("domain", "catch-all", "second.example", ALICE)["catch_all"] == ALICE
+    assert operator.does("domain", "list").split() == [
+        "Domain",
+        "Catch-all",
+        "example.org",
+        "second.example",
+        ALICE,
+    ]
+    assert operator.directory.catch_all("second.example") == ALICE
+    out = operator.does("domain", "catch-all", "second.example", "--none")
+    assert out == "Mail for unknown addresses of second.example is turned away.\n"
+    assert "--none" in operator.errs("domain", "catch-all", "second.example")
+    operator.does("alias", "add", "a@second.example", ALICE)
+    assert "a@second.example is still there" in operator.fails("domain", "remove", "second.example")
+    operator.does("alias", "remove", "a@second.example")
+    assert operator.does("domain", "remove", "second.example") == "Removed second.example.\n"
+    assert "only domain" in operator.fails("domain", "remove", "example.org")
+    assert "domain list" in operator.fails("domain", "remove", "elsewhere.example")
+    assert "no domain name" in operator.fails("domain", "add", "not a domain")
+    events = [event for event, _ in operator.audit.lines if "domain" in event or "catch" in event]
+    assert events == [
+        "domain-added",
+        "catch-all-changed",
+        "catch-all-changed",
+        "domain-removed",
+    ]

@@ -73,6 +73,13 @@ class MemoryDirectory:
         self._domains[domain] = address
         self._version += 1
 
+    def remove_domain(self, domain: str) -> None:
+        """Raises NotFound."""
+        if domain not in self._domains:
+            raise NotFound(f"{domain} is no domain of ours")
+        del self._domains[domain]
+        self._version += 1
+
     def catch_all(self, domain: str) -> str:
         """The catch-all address, "" none."""
         return self._domains.get(domain, "")

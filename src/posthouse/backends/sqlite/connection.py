@@ -77,6 +77,15 @@ def keep_journal(connection: apsw.Connection) -> None:
     connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(wanted))
 
 
+def sync_folder(folder: Path) -> None:
+    """Make a new file's name durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def open_writer(path: Path) -> apsw.Connection:
     """A connection that may write; every commit is synced, nothing checkpoints by itself."""
     connection = apsw.Connection(str(path), statementcachesize=512)

@@ -12,13 +12,12 @@ Notes:
 from __future__ import annotations
 
 import json
-import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import apsw
 
-from posthouse.backends.sqlite.connection import keep_journal
+from posthouse.backends.sqlite.connection import keep_journal, sync_folder
 from posthouse.backends.sqlite.directory_rows import (
     device_from_row,
     principal_from_row,
@@ -67,7 +66,7 @@ class SqliteDirectory:
             self._db.execute("PRAGMA foreign_keys=ON")
             self._take_steps()
             if is_new:
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
         except (apsw.Error, OSError) as e:
             raise Unavailable(f"cannot open {path}: {e}") from e
         self._data_version = -1
@@ -112,6 +111,12 @@ class SqliteDirectory:
         """Raises NotFound."""
         with self._change():
             self._run("UPDATE domain SET catch_all = ? WHERE domain = ?", address, domain)
+            self._must_have_changed(f"{domain} is no domain of ours")
+
+    def remove_domain(self, domain: str) -> None:
+        """Raises NotFound."""
+        with self._change():
+            self._run("DELETE FROM domain WHERE domain = ?", domain)
             self._must_have_changed(f"{domain} is no domain of ours")
 
     def catch_all(self, domain: str) -> str:
@@ -389,12 +394,3 @@ class SqliteDirectory:
 def _unavailable(error: apsw.Error) -> Unavailable:
     """What a fault of SQLite is to everybody else."""
     return Unavailable(f"directory.db: {error}")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

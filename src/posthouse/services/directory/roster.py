@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posthouse.model.address import Address, domain_from_text
-from posthouse.model.errors import AlreadyExists, ConfigurationError, NotFound
+from posthouse.model.errors import AlreadyExists, ConfigurationError, Conflict, NotFound
 from posthouse.model.ids import MailboxId
 from posthouse.model.people import PrincipalKind
 from posthouse.services.directory.expansion import EXPANSION_MAX
@@ -48,21 +48,46 @@ class Roster:
 
     # --- domains
 
+    def domains(self) -> Sequence[tuple[str, str]]:
+        """Domains we receive mail for and their catch-alls ("" none); the default one first."""
+        return [(name, self._directory.catch_all(name)) for name in self._directory.domains()]
+
     def add_domain(self, domain: str) -> str:
         """Receive mail for a domain; the first one is the default of login names."""
-        try:
-            name = domain_from_text(domain)
-        except ValueError:
-            raise ConfigurationError(f"{domain!r} is no domain name; try example.org") from None
+        name = _read_domain(domain)
         self._directory.add_domain(name)
         self._audit.record("domain-added", by=self.actor, domain=name)
         return name
 
-    def set_catch_all(self, domain: str, address: str) -> None:
-        """Who gets mail for unknown addresses of a domain; "" nobody."""
+    def remove_domain(self, domain: str) -> str:
+        """Receive no mail for a domain any more.
+
+        Raises:
+            NotFound: it is not ours.
+            Conflict: somebody still has an address in it, or it is the only one.
+        """
+        name = _read_domain(domain)
+        names = self._directory.domains()
+        if name not in names:
+            raise NotFound(f"{name} is no domain of ours; see `posthouse domain list`")
+        if len(names) == 1:
+            raise Conflict(f"{name} is the only domain; add another one first")
+        for principal in self._directory.principals(None):
+            known = (principal.address, *self._directory.aliases(principal.principal_id))
+            for address in known:
+                if address.endswith(f"@{name}"):
+                    raise Conflict(f"{address} is still there; remove or rename it first")
+        self._directory.remove_domain(name)
+        self._audit.record("domain-removed", by=self.actor, domain=name)
+        return name
+
+    def set_catch_all(self, domain: str, address: str) -> tuple[str, str]:
+        """Who gets mail for unknown addresses of a domain; "" nobody. Raises NotFound."""
+        name = _read_domain(domain)
         target = str(read_address(address)) if address else ""
-        self._directory.set_catch_all(domain, target)
-        self._audit.record("catch-all-changed", by=self.actor, domain=domain, address=target)
+        self._directory.set_catch_all(name, target)
+        self._audit.record("catch-all-changed", by=self.actor, domain=name, address=target)
+        return name, target
 
     # --- finding
 
@@ -231,3 +256,10 @@ def shown_name(name: str, key: str) -> str:
     if len(shown) > NAME_MAX or not shown.isprintable():
         raise ConfigurationError(f"a name has at most {NAME_MAX} printable characters")
     return shown
+
+
+def _read_domain(text: str) -> str:
+    try:
+        return domain_from_text(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no domain name; try example.org") from None
