@@ -64,6 +64,7 @@ def standard(
 ) -> None:
     """The mailboxes that the scenarios read."""
     accounts(house, 200)
+    accounts(house, 200, "idle")  # nothing in their mailboxes: the connection is what is weighed
     wanted = (
         ("u20", "mix", 2000, {"drain", "drain-tls"}),
         ("u21", "f2k", 10_000, {"poll"}),

@@ -204,7 +204,7 @@ def scenarios(house: House, peers: Peers | None, *, quick: bool) -> list[Scenari
         (
             "idle",
             "idle POP3 connection, plain",
-            pop("idle", "u%d", "--conns 2000"),
+            pop("idle", "idle%d", "--conns 2000"),
             "kB_per_conn",
             534 / 4,
             "",
@@ -213,7 +213,7 @@ def scenarios(house: House, peers: Peers | None, *, quick: bool) -> list[Scenari
         (
             "idle-tls",
             "idle POP3 connection, TLS",
-            pop("idle", "u%d", "--conns 2000", tls=True),
+            pop("idle", "idle%d", "--conns 2000", tls=True),
             "kB_per_conn",
             615 / 16,
             "",

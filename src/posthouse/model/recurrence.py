@@ -1,6 +1,6 @@
 """Recurrence: the pattern by which an appointment or task comes again.
 
-Spec: [MS-OXOCAL] §2.2.1.44 (RecurrencePattern); [MS-ASCAL] §2.2.2.37; RFC 5545 §3.3.10.
+Spec: [MS-OXOCAL] v23 §2.2.1.44 (RecurrencePattern); [MS-ASCAL] v23 §2.2.2.37; RFC 5545 §3.3.10.
 
 Notes:
     The six patterns are Exchange's; what a rule of iCalendar says beyond them stays in the
