@@ -16,6 +16,11 @@ LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 INDEX = ROOT / "docs" / "specs" / "index.tsv"
 VERBS = re.compile(r"\b[A-Z]{4}(?:, [A-Z]{4})+\b")
+ROOMS = ("server.py", "session.py", "errors.py", "wire", "commands")
+QUESTION_ROOMS = ("server.py", "answers.py", "errors.py", "wire")
+"""Of a door that answers questions one by one: it has no sessions and no commands."""
+BEING_BUILT = frozenset({"eas"})
+"""Doors of which only the wire is there."""
 SPEC_COLUMNS = ("spec", "version", "title", "support", "package")
 SPEC_NAME = re.compile(r"RFC \d+|\[MS-[A-Z0-9]+\](?: v\d+)?")
 SPEC_BLOCK = re.compile(
@@ -63,11 +68,11 @@ def _rooms() -> list[str]:
     out = []
     transcripts = ROOT / "tests" / "transcripts"
     for door in sorted((SOURCE / "protocols").iterdir()):
-        if not door.is_dir() or door.name.startswith("__"):
+        if not door.is_dir() or door.name.startswith("__") or door.name in BEING_BUILT:
             continue
         out += [
             f"{door.relative_to(ROOT)}: {room} is missing"
-            for room in ("server.py", "session.py", "errors.py", "wire", "commands")
+            for room in (QUESTION_ROOMS if (door / "answers.py").exists() else ROOMS)
             if not (door / room).exists()
         ]
         told = "".join(p.read_text("utf-8") for p in (transcripts / door.name).glob("*.txt"))

@@ -108,7 +108,7 @@ class Bench:
         self.writers = []
         self.sockets = []
 
-    def listen(self, *, implicit_tls=False, budget=None, refusal=b"", sndbuf=0):
+    def listen(self, *, implicit_tls=False, budget=None, refusal=b"", sndbuf=0, factory=None):
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         if sndbuf:
@@ -120,7 +120,7 @@ class Bench:
             self.loop,
             sock,
             "pop3",
-            lambda: Script(self),
+            factory or (lambda: Script(self)),
             self.context,
             implicit_tls,
             budget or Budget(),
