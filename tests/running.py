@@ -28,7 +28,7 @@ from posthouse.model.people import PrincipalKind
 PEOPLE = ("alice", "bob", "carol")
 DOMAIN = "example.org"
 PASSWORD = "wonderland"
-DOORS = ("smtp", "submission", "submissions", "pop3", "pop3s", "lmtp", "admin")
+DOORS = ("smtp", "submission", "submissions", "pop3", "pop3s", "lmtp", "http", "https", "admin")
 START_S = 30
 STOP_S = 30
 

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 FILE_NAME = "posthouse.toml"
 PROFILES = {"loopback": ("127.0.0.1", 2000), "public": ("", 0)}
 """Profile: address to bind ("" is every one) and what is added to the standard ports."""
-STANDARD_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
+STANDARD_PORTS = {
+    "smtp": 25,
+    "submission": 587,
+    "submissions": 465,
+    "pop3": 110,
+    "pop3s": 995,
+    "http": 80,
+    "https": 443,
+}
 _ADMIN_PORTS = {"loopback": 2088, "public": 8088}
 _SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _TIME_UNITS = {"": 1, "S": 1, "MIN": 60, "H": 3600, "DAYS": 86400, "DAY": 86400}
@@ -53,6 +61,8 @@ class ListenSettings:
     lmtp: tuple[str, ...] = _key((), "mail from a local MTA; closed by default", "listen")
     pop3: tuple[str, ...] = _key((), "POP3, STLS", "listen")
     pop3s: tuple[str, ...] = _key((), "POP3, TLS from the start", "listen")
+    http: tuple[str, ...] = _key((), "sends clients to https", "listen")
+    https: tuple[str, ...] = _key((), "Autodiscover and what speaks HTTP", "listen")
     admin: tuple[str, ...] = _key((), "health and metrics; keep it on loopback", "listen")
 
 

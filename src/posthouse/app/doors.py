@@ -6,6 +6,10 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from posthouse import __version__
+from posthouse.app.config import STANDARD_PORTS
+from posthouse.protocols.autodiscover.answers import Announced, MailService, Tls
+from posthouse.protocols.autodiscover.server import PATHS as AUTODISCOVER_PATHS
+from posthouse.protocols.autodiscover.server import AutodiscoverDoor, AutodiscoverServices
 from posthouse.protocols.pop3.server import pop3_session_factory
 from posthouse.protocols.pop3.settings import Pop3Services, Pop3Settings
 from posthouse.protocols.smtp.rates import SendingRates
@@ -13,6 +17,9 @@ from posthouse.protocols.smtp.server import smtp_session_factory
 from posthouse.protocols.smtp.session import SmtpServices
 from posthouse.protocols.smtp.settings import SmtpLimits, SmtpRole, SmtpSettings
 from posthouse.protocols.smtp.wire.limits import WireLimits
+from posthouse.runtime.http import HttpLimits
+from posthouse.runtime.http_session import HttpServices, http_session_factory
+from posthouse.runtime.http_site import HttpSite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +27,12 @@ if TYPE_CHECKING:
     from posthouse.app.config import Config
     from posthouse.app.wiring import House
     from posthouse.runtime.connection import Session
+    from posthouse.runtime.http import HttpDoor
     from posthouse.runtime.logs import Log
     from posthouse.runtime.metrics import Metrics
     from posthouse.services.mailflow.accept import Mailflow
 
-IMPLICIT_TLS = frozenset({"pop3s", "submissions"})
+IMPLICIT_TLS = frozenset({"pop3s", "submissions", "https"})
 SMTP_ROLES = {
     "smtp": SmtpRole.MX,
     "submission": SmtpRole.SUBMISSION,
@@ -36,6 +44,7 @@ REFUSALS = {
     "smtp": b"421 4.7.0 too many connections, try again later\r\n",
     "submission": b"421 4.7.0 too many connections, try again later\r\n",
     "lmtp": b"421 4.7.0 too many connections, try again later\r\n",
+    "http": b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nConnection: close\r\n\r\n",
 }
 """What is said to those for whom there is no place."""
 
@@ -72,7 +81,39 @@ def session_factories(
             rates,
         )
         factories[name] = smtp_session_factory(services)
-    return factories
+    site = HttpSite(_http_doors(house))
+    web = http_session_factory(HttpServices(site, HttpLimits(), house.clock, log))
+    return {**factories, "http": web, "https": web}
+
+
+def _http_doors(house: House) -> dict[str, HttpDoor]:
+    """Path -> who answers there and below."""
+    discovery = AutodiscoverDoor(
+        AutodiscoverServices(
+            announced(house.config), house.addresses, house.logins, house.clock, house.chance
+        )
+    )
+    return dict.fromkeys(AUTODISCOVER_PATHS, discovery)
+
+
+def announced(config: Config) -> Announced:
+    """What clients are told: the first address of each listener, by the house's public name."""
+    ports = {name: where[0][1] for name, where in config.listeners().items()}
+    port = ports.get("https", STANDARD_PORTS["https"])
+    is_standard = port == STANDARD_PORTS["https"]
+    site = f"https://{config.hostname}" if is_standard else f"https://{config.hostname}:{port}"
+    kinds = (
+        ("pop3s", "pop3", Tls.FROM_START),
+        ("pop3", "pop3", Tls.BY_COMMAND),
+        ("submissions", "smtp", Tls.FROM_START),
+        ("submission", "smtp", Tls.BY_COMMAND),
+    )
+    mail = tuple(
+        MailService(kind, config.hostname, ports[name], tls)
+        for name, kind, tls in kinds
+        if name in ports
+    )
+    return Announced(config.hostname, site, mail)
 
 
 def _pop3(config: Config) -> Pop3Settings:

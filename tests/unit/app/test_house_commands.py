@@ -34,7 +34,7 @@ def template(tmp_path_factory):
     run("init", "--data", data, "--domain", "Example.ORG")
     ports = "\n".join(
         f'{door} = "127.0.0.1:{port}"'
-        for door, port in zip((*configuration.STANDARD_PORTS, "admin"), free_ports(6), strict=True)
+        for door, port in zip((*configuration.STANDARD_PORTS, "admin"), free_ports(8), strict=True)
     )
     path = data / "posthouse.toml"
     path.write_text(f"{path.read_text()}\n[listen]\n{ports}\n")
@@ -92,7 +92,16 @@ def test_init_refuses_what_is_no_domain(tmp_path, domain):
 
 def test_ports(data):
     told = json.loads(run("ports", "--data", data, "--json"))
-    assert list(told) == ["smtp", "submission", "submissions", "pop3", "pop3s", "admin"]
+    assert list(told) == [
+        "smtp",
+        "submission",
+        "submissions",
+        "pop3",
+        "pop3s",
+        "http",
+        "https",
+        "admin",
+    ]
     for door, (host, port) in told.items():
         assert host == "127.0.0.1"
         assert f"{door} " in run("ports", "--data", data)

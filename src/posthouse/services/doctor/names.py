@@ -84,7 +84,8 @@ _RECORDS = (
         name="_autodiscover._tcp.{d}",
         kind="SRV",
         marker="{h}",
-        paste="_autodiscover._tcp.{d}. SRV 0 0 443 {h}.",
+        paste="_autodiscover._tcp.{d}. SRV 0 0 443 {h}.\n"
+        "autodiscover.{d}. CNAME {h}.\nautoconfig.{d}. CNAME {h}.",
         why="Outlook and phones find their settings by it",
     ),
     _Record(

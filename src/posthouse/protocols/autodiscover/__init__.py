@@ -1,0 +1,1 @@
+"""Autodiscover: tells clients where what they speak is answered."""

@@ -1,0 +1,1 @@
+"""Questions and answers in each client's form (pure)."""
