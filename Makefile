@@ -47,7 +47,7 @@ contracts transcripts crossdoor clients faults: $(BIN)/.test ## one folder of te
 	$(BIN)/pytest tests/$@
 
 fuzz: $(BIN)/.test ## half a minute of hostile input for every parser
-	for t in fuzz/mime_*.py fuzz/*_wire.py; do $(BIN)/python $$t --seconds 30 || exit 1; done
+	for t in fuzz/*_*.py; do $(BIN)/python $$t --seconds 30 || exit 1; done
 
 bench: $(BIN)/.test ## measure against Dovecot and Postfix (needs Debian's packages); writes docs/dev/performance.md
 	$(BIN)/python benchmarks/run.py

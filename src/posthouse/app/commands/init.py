@@ -55,7 +55,16 @@ def initialise(data: Path, domain: str, hostname: str, profile: str) -> dict[str
     with as_owner(data):
         make_directories(data)
         make_authority_and_certificate(
-            data / "tls", [hostname, domain, "localhost", "127.0.0.1"], SystemClock()
+            data / "tls",
+            [
+                hostname,
+                domain,
+                f"autodiscover.{domain}",
+                f"autoconfig.{domain}",
+                "localhost",
+                "127.0.0.1",
+            ],
+            SystemClock(),
         )
         # Last but one, so that an init cut short can be said again.
         path.write_text(document(profile, hostname), "utf-8")
