@@ -516,6 +516,23 @@ def test_items_by_message_id_and_name(records_house):
     assert h.run(h.records.by_message_id(h.box, h.inbox, "m@x")) == ids[:1]
 
 
+def test_items_by_ical_uid(records_house):
+    h = records_house
+    first = h.add("1", columns=ItemColumns(ical_uid="a@x"))
+    h.add("2", columns=ItemColumns(ical_uid="b@x"))
+    h.add("3")
+    last = h.add("4", columns=ItemColumns(ical_uid="a@x"))
+    assert h.run(h.records.by_ical_uid(h.box, "a@x")) == [first, last]
+    assert h.run(h.records.by_ical_uid(h.box, "A@x")) == []
+    assert h.run(h.records.by_ical_uid(h.box, "")) == []
+    other = h.create().mailbox_id
+    assert h.run(h.records.by_ical_uid(other, "a@x")) == []
+    h.do(MoveItems(h.inbox, (first,), h.trash))
+    assert h.run(h.records.by_ical_uid(h.box, "a@x")) == [first, last]
+    h.do(ExpungeItems(h.inbox, (last,), NOW, is_final=True))
+    assert h.run(h.records.by_ical_uid(h.box, "a@x")) == [first]
+
+
 def test_imported_uidls(records_house):
     h = records_house
     ids = [h.add(str(n), uidl=f"u{n}" if n % 2 else "") for n in range(6)]

@@ -164,6 +164,13 @@ class Records(Protocol):
         """Items of that Message-ID (without brackets) in a folder, oldest first."""
         ...
 
+    async def by_ical_uid(self, mailbox_id: MailboxId, ical_uid: str) -> Sequence[ItemId]:
+        """Appointments, tasks and contacts of that uid in the mailbox, in order of item; "" none.
+
+        Those in Recoverable Items are among them.
+        """
+        ...
+
     async def by_name(self, mailbox_id: MailboxId, folder_id: FolderId, name: str) -> Place | None:
         """The item of that name (files, DAV resources) in a folder."""
         ...

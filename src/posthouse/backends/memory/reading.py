@@ -155,6 +155,11 @@ class Reading:
             if message_id and box.items[p.item_id].columns.message_id == message_id
         ]
 
+    async def by_ical_uid(self, mailbox_id: MailboxId, ical_uid: str) -> Sequence[ItemId]:
+        """See Records."""
+        items = self._house.box(mailbox_id).items
+        return [i for i in sorted(items) if ical_uid and items[i].columns.ical_uid == ical_uid]
+
     async def by_name(self, mailbox_id: MailboxId, folder_id: FolderId, name: str) -> Place | None:
         """See Records."""
         box = self._house.box(mailbox_id)

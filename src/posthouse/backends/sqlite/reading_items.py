@@ -52,6 +52,10 @@ _BY_MESSAGE: Final = (
     "SELECT item_id FROM item WHERE mailbox_id = ? AND message_key = ? AND message_key <> 0 "
     "AND folder_id = ? AND message_id = ? ORDER BY uid"
 )
+_BY_ICAL_UID: Final = (
+    "SELECT item_id FROM item WHERE mailbox_id = ? AND ical_uid = ? AND ical_uid <> '' "
+    "ORDER BY item_id"
+)
 _ITEMS: Final = f"{ITEM_SELECT} WHERE i.mailbox_id = ? AND i.item_id IN (?*)"
 _NAMES: Final = (
     "SELECT number, guid, name FROM property_name WHERE mailbox_id = ? AND number IN (?*)"
@@ -127,6 +131,11 @@ class ReadingItems:
         """See Records."""
         key = (mailbox_id, message_key(message_id), folder_id, message_id)
         return [row[0] for row in self._readers.get().execute(_BY_MESSAGE, key)]
+
+    async def by_ical_uid(self, mailbox_id: MailboxId, ical_uid: str) -> Sequence[ItemId]:
+        """See Records."""
+        rows = self._readers.get().execute(_BY_ICAL_UID, (mailbox_id, ical_uid))
+        return [row[0] for row in rows]
 
     async def by_name(self, mailbox_id: MailboxId, folder_id: FolderId, name: str) -> Place | None:
         """See Records."""
