@@ -1,0 +1,1 @@
+"""Recurrence: rules as text, and the starts they stand for (pure)."""
