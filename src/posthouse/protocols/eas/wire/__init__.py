@@ -1,0 +1,1 @@
+"""Exchange ActiveSync as bytes (pure)."""
