@@ -122,9 +122,13 @@ def _specs() -> list[str]:
 
 
 def _spec_of(row: dict[str, str]) -> str:
-    """As the code names it: a Microsoft document is another one in each version."""
-    spec = row.get("spec", "")
-    return f"{spec} {row.get('version', '')}" if spec.startswith("[") else spec
+    """As the code names it: a Microsoft document is another one in each version.
+
+    ``newest``: what we go by is the same in all of them, and the code names none.
+    """
+    spec, version = row.get("spec", ""), row.get("version", "")
+    is_pinned = spec.startswith("[") and version != "newest"
+    return f"{spec} {version}" if is_pinned else spec
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class ItemColumns(Struct, frozen=True):
         importance: 0 low, 1 normal, 2 high.
         has_attachments: as a mail client would show it.
         start_at: of an appointment or task.
-        end_at: of an appointment or task.
+        end_at: of an appointment or task; of a series when its last occurrence is over.
         ical_uid: of an appointment or task, uid of a contact.
         name: a file's or DAV resource's name in its folder ("" none).
     """

@@ -1,6 +1,6 @@
 """From what goes wrong to Autodiscover's own codes.
 
-Spec: [MS-OXDSCLI] v25 §2.2.4.1.1.2 (Error).
+Spec: [MS-OXDSCLI] §2.2.4.1.1.2 (Error).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The door: which path is whose, who must have logged in, what is said.
 
-Spec: [MS-OXDISCO] v19 §3.1.5; draft-ietf-mailmaint-autoconfig-00 §4.
+Spec: [MS-OXDISCO] §3.1.5; draft-ietf-mailmaint-autoconfig-00 §4.
 
 Notes:
     What needs no login tells nothing about people: it is the same for every address of a domain of

@@ -1,6 +1,6 @@
 """Plain old XML: what Outlook, Thunderbird, Evolution, DavMail, Apple Mail and phones ask first.
 
-Spec: [MS-OXDSCLI] v25 §2.2.3, §2.2.4 (Outlook's schema); [MS-ASCMD] v29 §2.2.1.1 (the phones').
+Spec: [MS-OXDSCLI] §2.2.3, §2.2.4 (Outlook's schema); [MS-ASCMD] §2.2.1.1 (the phones').
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SOAP: GetUserSettings, as exchangelib and the managed APIs ask.
 
-Spec: [MS-OXWSADISC] v16 §3.1.4.3 (GetUserSettings).
+Spec: [MS-OXWSADISC] §3.1.4.3 (GetUserSettings).
 """
 
 from __future__ import annotations

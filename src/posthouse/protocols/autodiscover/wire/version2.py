@@ -1,6 +1,6 @@
 """Version 2: one URL for one protocol, in JSON, without a login.
 
-Spec: [MS-OXDISCO] v19 §3.1 names it; the form is what Exchange Online answers.
+Spec: [MS-OXDISCO] §3.1 names it; the form is what Exchange Online answers.
 """
 
 from __future__ import annotations

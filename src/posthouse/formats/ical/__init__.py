@@ -1,0 +1,1 @@
+"""iCalendar: appointments, tasks and scheduling messages as views of their original (pure)."""
