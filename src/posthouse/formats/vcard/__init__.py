@@ -1,0 +1,1 @@
+"""vCard: contacts and distribution lists (pure)."""

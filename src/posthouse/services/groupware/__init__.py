@@ -1,0 +1,1 @@
+"""Groupware: appointments, tasks and contacts in the store, for every door."""
