@@ -5,17 +5,15 @@ Spec: RFC 9112 §4 (status line), §6 (body length); RFC 9110 §6.6.1 (Date), §
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from time import gmtime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from posthouse.runtime.http import Answer
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BODILESS = frozenset({204, 304})
 _MIX_MAX = 4_096
 """A body up to this size leaves in one buffer with its head."""
@@ -63,8 +61,4 @@ def _status_line(status: int) -> str:
 
 @lru_cache(maxsize=4)
 def _date(second: int) -> str:
-    at = gmtime(second)
-    return (
-        f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} "
-        f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
-    )
+    return formatdate(second, usegmt=True)

@@ -29,30 +29,27 @@ if TYPE_CHECKING:
 _UNADMITTED_BYTES = 64 << 10
 """Of a body, before its door has admitted it; then reading pauses."""
 _GONE_S = 60.0
+_LINGER_S = 2.0
+"""Time for a peer to see our answer while it is still sending (RFC 9112 §9.6)."""
 _WAITING_MAX = 8
 """Requests sent ahead, before reading pauses."""
 
 
-class Bodies:
-    """Counts what all connections of a process hold of bodies."""
-
-    __slots__ = ("held_bytes",)
-
-    def __init__(self) -> None:
-        self.held_bytes = 0
-
-
 class HttpServices:
-    """What the sessions of a listener share."""
+    """What the sessions of a listener share.
 
-    __slots__ = ("bodies", "clock", "door", "limits", "log")
+    Attributes:
+        held_bytes: what all of them hold of bodies.
+    """
+
+    __slots__ = ("clock", "door", "held_bytes", "limits", "log")
 
     def __init__(self, door: HttpDoor, limits: HttpLimits, clock: Clock, log: Log) -> None:
         self.door = door
         self.limits = limits
         self.clock = clock
         self.log = log
-        self.bodies = Bodies()
+        self.held_bytes = 0
 
 
 def http_session_factory(services: HttpServices) -> Callable[[], Session]:
@@ -71,11 +68,11 @@ class HttpSession:
         "_head",
         "_is_busy",
         "_is_draining",
+        "_is_leaving",
         "_is_lost",
         "_is_paused",
         "_progress",
         "_reader",
-        "_requests",
         "_services",
     )
 
@@ -88,9 +85,8 @@ class HttpSession:
         self._admission: Admission | None = None
         self._counted = 0
         self._progress = 0
-        self._requests = 0
         self._is_busy = self._is_paused = self._is_lost = False
-        self._at_eof = self._is_draining = False
+        self._at_eof = self._is_draining = self._is_leaving = False
 
     # --- called by the runtime
 
@@ -101,6 +97,8 @@ class HttpSession:
 
     def data_received(self, data: bytes) -> None:
         """Read it, and answer what can be answered now."""
+        if self._is_leaving:
+            return
         reader = self._reader
         was_in_head = reader.in_head
         reader.feed(data)
@@ -120,7 +118,7 @@ class HttpSession:
         if self._is_busy:
             if self._at_eof:
                 self._connection.abort()
-        elif self._reader.in_head or self._reader.arrived:
+        elif not self._is_leaving and (self._reader.in_head or self._reader.arrived):
             self._say_last(http.TIMED_OUT)
         else:
             self._connection.close()
@@ -142,14 +140,18 @@ class HttpSession:
     def drain(self) -> None:
         """Leave after the answer under way."""
         self._is_draining = True
-        if not self._is_busy and not self._reader.arrived and not self._reader.in_head:
+        if self._is_leaving or (
+            not self._is_busy and not self._reader.arrived and not self._reader.in_head
+        ):
             self._connection.close()
 
     # --- requests, one after the other
 
     def _proceed(self) -> None:
         reader = self._reader
-        while not (self._is_busy or self._is_lost or self._connection.is_closing):
+        while not (self._is_busy or self._is_lost or self._is_leaving):
+            if self._connection.is_closing:
+                break
             if self._connection.is_congested:
                 return
             if not reader.arrived:
@@ -168,10 +170,10 @@ class HttpSession:
             self._run(self._services.door.admit(self._head), self._admitted)
             return True
         if request.body_bytes > admission.body_bytes_max:
-            self._say_last(http.TOO_LARGE)
+            self._say_last(http.TOO_LARGE, is_peer_sending=True)
             return False
         if not self._count(request.body_bytes):
-            self._say_last(http.BUSY)
+            self._say_last(http.BUSY, is_peer_sending=True)
             return False
         if not request.is_whole:
             if self._reader.failure is not None:
@@ -205,7 +207,7 @@ class HttpSession:
                 self._connection.logged_in()
             announced = self._reader.arrived[0].headers.get("content-length", "0")
             if len(announced) > 15 or int(announced) > outcome.body_bytes_max:
-                self._say_last(http.TOO_LARGE)
+                self._say_last(http.TOO_LARGE, is_peer_sending=True)
         else:
             self._say(outcome if isinstance(outcome, Answer) else self._failed(error))
         self._proceed()
@@ -239,19 +241,27 @@ class HttpSession:
             or (self._at_eof and not self._reader.arrived)
         )
         self._admission = self._head = None
-        self._requests += 1
         self._progress = 0
         self._count(0)
         self._write(answer, is_head=request.method == "HEAD", is_last=is_last)
         self._connection.set_deadline(self._services.limits.idle_s)
         if is_last:
-            self._connection.close()
+            self._leave(is_peer_sending=not request.is_whole)
 
-    def _say_last(self, answer: Answer) -> None:
+    def _say_last(self, answer: Answer, *, is_peer_sending: bool = False) -> None:
         """The request cannot be read on: answer it and close."""
         self._write(answer, is_head=False, is_last=True)
         self._reader.arrived.clear()
-        self._connection.close()
+        self._count(0)
+        self._leave(is_peer_sending=is_peer_sending)
+
+    def _leave(self, *, is_peer_sending: bool) -> None:
+        """Close; at once that would reset a peer that has not read our answer yet."""
+        if is_peer_sending and not self._at_eof:
+            self._is_leaving = True
+            self._connection.set_deadline(_LINGER_S)
+        else:
+            self._connection.close()
 
     def _write(self, answer: Answer, *, is_head: bool, is_last: bool) -> None:
         now_ms = self._services.clock.now_ms()
@@ -281,10 +291,10 @@ class HttpSession:
 
     def _count(self, held_bytes: int) -> bool:
         """Book what this connection holds; False when all of them hold too much."""
-        bodies = self._services.bodies
-        bodies.held_bytes += held_bytes - self._counted
+        services = self._services
+        services.held_bytes += held_bytes - self._counted
         self._counted = held_bytes
-        return bodies.held_bytes <= self._services.limits.bodies_bytes
+        return services.held_bytes <= services.limits.bodies_bytes
 
     def _regulate(self) -> None:
         """Read no faster than requests are answered."""

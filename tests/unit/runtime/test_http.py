@@ -211,6 +211,22 @@ def test_a_refusal_spares_the_body(play):
     play(scene)
 
 
+def test_a_peer_that_is_still_sending_hears_the_refusal(play):
+    async def scene(bench):
+        hall = await Hall(bench).dial()
+        hall.say(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\n")
+        await asyncio.sleep(0.05)
+        for _ in range(20):
+            hall.say(b"x" * 100_000)
+            await hall.writer.drain()
+            await asyncio.sleep(0)
+        assert (await hall.hear())[0] == 413
+        hall.writer.write_eof()
+        assert await hall.ended()
+
+    play(scene)
+
+
 def test_continue_is_said_once_the_request_is_admitted(play):
     async def scene(bench):
         hall = await Hall(bench).dial()
@@ -243,11 +259,11 @@ def test_nothing_is_read_before_the_door_has_admitted(play):
         body = b"x" * 20_000_000
         hall.say(post("/slow-admit", body))
         await asyncio.sleep(0.2)
-        assert hall.services.bodies.held_bytes == 0
+        assert hall.services.held_bytes == 0
         assert hall.writer.transport.get_write_buffer_size() > 5_000_000
         hall.door.gate.set()
         assert (await hall.hear())[2].startswith(b"20000000:")
-        assert hall.services.bodies.held_bytes == 0
+        assert hall.services.held_bytes == 0
 
     play(scene)
 
@@ -258,7 +274,7 @@ def test_all_bodies_together_are_bounded(play):
         hall.say(post("/x", b"x" * 300_000))
         status, headers, _ = await hall.hear()
         assert (status, headers["Retry-After"]) == (503, "5")
-        assert hall.services.bodies.held_bytes in (0, 300_000) or await hall.ended()
+        assert hall.services.held_bytes in (0, 300_000) or await hall.ended()
 
     play(scene)
 

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from posthouse.formats.content_lines import carets_from_text, folded, text_from_carets
 from posthouse.formats.mime.charsets import text_from_bytes
 from posthouse.model.errors import ParserFailed, TooLarge
 
@@ -46,13 +47,10 @@ class IcalLimits:
 LIMITS = IcalLimits()
 
 _BOM = b"\xef\xbb\xbf"
-_OCTETS_MAX = 75
 _NAME = re.compile(r"[A-Za-z0-9-]++")
 # Possessive repeats: no way back, so time is linear.
 _PARAMETER = re.compile(r";([A-Za-z0-9_.-]++)=((?:\"[^\"]*+\"|[^\";:,]++|,)*+)")
 _VALUE = re.compile(r"\"([^\"]*+)\"|([^\",]++)")
-_CARETS = re.compile(r"\^([n'^])")
-_CARET_TEXT = {"n": "\n", "'": '"', "^": "^"}
 _CONTROLS = dict.fromkeys([*range(9), *range(0x0B, 0x20), 0x7F])
 _CONTROLS_AND_EOL = {**_CONTROLS, 10: None}
 
@@ -285,18 +283,7 @@ def bytes_from_document(root: Component) -> bytes:
 def fold(line: str, eol: bytes = b"\r\n") -> bytes:
     """A content line as bytes: at most 75 octets in each, no UTF-8 sequence cut, ended."""
     data = line.translate(_CONTROLS_AND_EOL).encode("utf-8", "replace")
-    if len(data) <= _OCTETS_MAX:
-        return data + eol
-    pieces = []
-    start, room = 0, _OCTETS_MAX
-    while len(data) - start > room:
-        end = start + room
-        while data[end] & 0xC0 == 0x80:
-            end -= 1
-        pieces.append(data[start:end])
-        start, room = end, _OCTETS_MAX - 1
-    pieces.append(data[start:])
-    return (eol + b" ").join(pieces) + eol
+    return folded(data, eol)
 
 
 def _logical_lines(data: bytes) -> Iterator[bytes]:
@@ -349,14 +336,10 @@ def _collect(component: Component, out: list[bytes], *, must_end: bool = False) 
 
 
 def _values(raw: str) -> tuple[str, ...]:
-    return tuple(
-        _CARETS.sub(lambda m: _CARET_TEXT[m[1]], found[1] or found[2] or "")
-        for found in _VALUE.finditer(raw)
-    )
+    return tuple(text_from_carets(found[1] or found[2] or "") for found in _VALUE.finditer(raw))
 
 
 def _parameter_text(name: str, text: str) -> str:
     """A parameter of one value, quoted when it must be."""
-    text = text.translate(_CONTROLS)
-    text = text.replace("^", "^^").replace("\n", "^n").replace('"', "^'")
+    text = carets_from_text(text.translate(_CONTROLS))
     return f';{name}="{text}"' if re.search(r"[;:,]", text) else f";{name}={text}"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from posthouse.formats.content_lines import carets_from_text, folded, text_from_carets
 from posthouse.formats.mime.charsets import text_from_bytes
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ class VcardLimits:
 
 
 LIMITS = VcardLimits()
-FOLD_OCTETS = 75
 
 # Alternatives exclude each other, so time is linear. No possessive repeat of a group: Python 3.11.2
 # leaves the octets of a last, broken-off turn in the match.
@@ -69,8 +69,6 @@ _UNFOLD = re.compile(rb"\r?\n[ \t]")
 # vCard 2.1 folds where white space is, and keeps it.
 _UNFOLD_21 = re.compile(rb"\r?\n(?=[ \t])")
 _SOFT_BREAK = re.compile(rb"=(?:\r?\n|\Z)")
-_CARET = re.compile(r"\^([n'^])")
-_CARETS = {"n": "\n", "'": '"', "^": "^"}
 _BARE_ENCODINGS = frozenset({"QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT"})
 _BARE_VALUES = frozenset({"INLINE", "URL", "CONTENT-ID", "CID"})
 
@@ -294,14 +292,12 @@ def _param_value(raw: bytes) -> str:
     text = text_from_bytes(raw)
     if len(text) > 1 and text.startswith('"') and text.endswith('"'):
         text = text[1:-1]
-    return _CARET.sub(lambda found: _CARETS[found[1]], text)
+    return text_from_carets(text)
 
 
 def param_bytes(name: str, value: str) -> bytes:
     """A parameter of one value, quoted."""
-    for sign, escaped in (("^", "^^"), ("\n", "^n"), ('"', "^'")):
-        value = value.replace(sign, escaped)
-    return f'{name}="{value}"'.encode("utf-8", "replace")
+    return f'{name}="{carets_from_text(value)}"'.encode("utf-8", "replace")
 
 
 def line_from_parts(label: bytes, params: Sequence[bytes], value: bytes, form: Form) -> Line:
@@ -315,7 +311,7 @@ def line_from_parts(label: bytes, params: Sequence[bytes], value: bytes, form: F
     """
     text = _head(label, params) + b":" + value
     as_is = form.version is Version.V21 or b"\n" in value
-    raw = text + form.eol if as_is else fold(text, form.eol)
+    raw = text + form.eol if as_is else folded(text, form.eol)
     return line_from_bytes(raw, form.version)
 
 
@@ -331,19 +327,3 @@ def with_params(line: Line, params: Sequence[bytes], form: Form) -> Line:
 
 def _head(label: bytes, params: Sequence[bytes]) -> bytes:
     return b";".join((label, *filter(_is_paired, params)))
-
-
-def fold(text: bytes, eol: bytes) -> bytes:
-    """At most 75 octets a line, broken between characters of UTF-8."""
-    pieces = []
-    start, room = 0, FOLD_OCTETS
-    while len(text) - start > room:
-        end = start + room
-        for back in range(4):
-            if text[end - back] & 0xC0 != 0x80:
-                end -= back
-                break
-        pieces.append(text[start:end])
-        start, room = end, FOLD_OCTETS - 1
-    pieces.append(text[start:])
-    return (eol + b" ").join(pieces) + eol

@@ -15,9 +15,10 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from posthouse.formats.content_lines import OCTETS_MAX
 from posthouse.formats.mime.charsets import text_from_bytes
 from posthouse.formats.mime.headers import base64_tolerant
-from posthouse.formats.vcard.lines import FOLD_OCTETS, LIMITS, Version, line_from_parts
+from posthouse.formats.vcard.lines import LIMITS, Version, line_from_parts
 from posthouse.model.contact import YEAR_UNKNOWN, Photo
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def with_photo(line: Line, photo: Photo, form: Form) -> Line:
         return line_from_parts(line.label, params, value, form)
     if form.version is Version.V30:
         return line_from_parts(line.label, [*params, b"ENCODING=b", b"TYPE=" + kind], value, form)
-    room = FOLD_OCTETS - 1
+    room = OCTETS_MAX - 1
     folded = b"".join(form.eol + b" " + value[at : at + room] for at in range(0, len(value), room))
     # vCard 2.1 ends a value in base64 with an empty line.
     return line_from_parts(

@@ -64,3 +64,8 @@ class Person(Struct, frozen=True):
     address: str
     name: str
     key: str
+
+    @property
+    def legacy_dn(self) -> str:
+        """The name that Exchange's older clients know the person by."""
+        return f"/o=Posthouse/ou=Exchange Administrative Group/cn=Recipients/cn={self.key}"

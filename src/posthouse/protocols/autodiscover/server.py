@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 from posthouse.mechanisms.http_basic import CHALLENGE
 from posthouse.model.address import Address
-from posthouse.model.errors import LoginDelayed, NotFound, PosthouseError
+from posthouse.model.errors import LoginDelayed, PosthouseError
 from posthouse.protocols.autodiscover.answers import Announced, Person
 from posthouse.protocols.autodiscover.errors import Code, NotAnswered
 from posthouse.protocols.autodiscover.wire import autoconfig, pox, profile, soap, version2
@@ -181,7 +181,7 @@ class AutodiscoverDoor:
         try:
             address = Address.parse(text)
             resolution = self._services.addresses.resolve(address)
-        except (ValueError, NotFound, PosthouseError):
+        except (ValueError, PosthouseError):
             return None
         if len(resolution.deliveries) != 1:
             return None

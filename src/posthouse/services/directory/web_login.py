@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from posthouse.mechanisms.http_basic import credentials_from_header
-from posthouse.model.errors import AccessDenied, LoginDelayed, LoginRefused
+from posthouse.model.errors import AccessDenied, LoginRefused
 from posthouse.services.directory.login import Attempt
 
 if TYPE_CHECKING:
@@ -42,4 +42,4 @@ async def login_from_header(
 
 def is_for_challenge(error: Exception) -> bool:
     """Whether the client should be asked for credentials (again)."""
-    return isinstance(error, (AccessDenied, LoginRefused)) and not isinstance(error, LoginDelayed)
+    return isinstance(error, (AccessDenied, LoginRefused))

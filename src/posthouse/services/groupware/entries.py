@@ -141,18 +141,21 @@ class Entries:
         """One entry. Raises NotFound, also for items of other kinds and what cannot be read."""
         places = await self._store.records.item_places(mailbox_id, item_id)
         items = await self._store.records.items(mailbox_id, (item_id,))
-        if not places or not items or items[0].blob is None:
+        if not places or not items:
             raise NotFound(f"entry {item_id} of mailbox {mailbox_id}")
-        item = items[0]
+        return self.of_item(items[0], places[0].folder_id)
+
+    def of_item(self, item: Item, folder_id: FolderId) -> Entry[Value]:
+        """The entry of an item at hand. Raises NotFound as ``read`` does."""
         view = view_of_item(item.kind, item.columns.item_class)
-        if view is None:
-            raise NotFound(f"item {item_id} is no entry")
-        original = self._store.blobs.read_plain(items[0].blob)
+        if view is None or item.blob is None:
+            raise NotFound(f"item {item.item_id} is no entry")
+        original = self._store.blobs.read_plain(item.blob)
         try:
             value = _read(view, original)
         except (ParserFailed, TooLarge) as e:
-            raise NotFound(f"item {item_id} cannot be read: {e}") from e
-        return Entry(item, places[0].folder_id, value, original)
+            raise NotFound(f"item {item.item_id} cannot be read: {e}") from e
+        return Entry(item, folder_id, value, original)
 
     async def by_uid(self, mailbox_id: MailboxId, uid: str) -> Sequence[Entry[Value]]:
         """Entries of a uid, those in Recoverable Items among them."""

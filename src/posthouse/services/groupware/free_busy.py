@@ -76,8 +76,8 @@ async def busy_times(
     found: list[Appointment] = []
     for item in await _candidates(store, mailbox_id, folder_id, window):
         try:
-            entry = await entries.read(mailbox_id, item.item_id)
-        except NotFound:  # gone meanwhile
+            entry = entries.of_item(item, folder_id)
+        except NotFound:  # cannot be read
             continue
         if isinstance(entry.value, Appointment):
             found += taking_place(entry.value, from_at, to_at)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 from posthouse.formats.recurrence.expand import EXPANSION_LIMITS, ExpansionLimits, occurrences
+from posthouse.formats.zones.rules import zone_of
 from posthouse.model.appointment import Appointment, occurrence, regular_occurrence
 from posthouse.model.errors import TooLarge
 
@@ -104,7 +105,7 @@ def _zone(appointment: Appointment) -> tzinfo:
     if appointment.is_all_day or appointment.is_floating or not appointment.zone:
         return UTC
     try:
-        return ZoneInfo(appointment.zone)
+        return zone_of(appointment.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
 

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posthouse.formats.content_lines import folded
 from posthouse.formats.vcard.lines import (
     Card,
     Form,
     NotVcard,
     VcardLimits,
     Version,
-    fold,
     line_from_bytes,
     line_from_parts,
     param_bytes,
@@ -119,7 +119,7 @@ def test_no_card(data: bytes) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), max_size=400))
 def test_folding(text: str) -> None:
-    raw = fold(text.encode(), CRLF)
+    raw = folded(text.encode(), CRLF)
     lines = raw.removesuffix(CRLF).split(CRLF)
     assert all(len(line) <= 75 for line in lines)
     assert "".join(line.decode()[n > 0 :] for n, line in enumerate(lines)) == text

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from posthouse.formats.xml import element_from_xml, first_text, local_name, made, root_of
-from posthouse.formats.xml import xml_from_element as xml_from_root
+from posthouse.formats.xml import (
+    element_from_xml,
+    first_text,
+    local_name,
+    made,
+    root_of,
+    xml_from_element,
+)
 from posthouse.protocols.autodiscover.answers import Tls
 
 if TYPE_CHECKING:
@@ -56,11 +62,7 @@ def settings_for_outlook(person: Person, announced: Announced) -> bytes:
     response = _response(outer, OUTLOOK)
     user = made(response, "User")
     made(user, "DisplayName", person.name)
-    made(
-        user,
-        "LegacyDN",
-        f"/o=Posthouse/ou=Exchange Administrative Group/cn=Recipients/cn={person.key}",
-    )
+    made(user, "LegacyDN", person.legacy_dn)
     made(user, "AutoDiscoverSMTPAddress", person.address)
     made(user, "DeploymentId", person.key)
     account = made(response, "Account")
@@ -71,7 +73,7 @@ def settings_for_outlook(person: Person, announced: Announced) -> bytes:
     else:
         for service in announced.mail:
             _mail(account, service, person.address)
-    return xml_from_root(outer)
+    return xml_from_element(outer)
 
 
 def settings_for_phones(person: Person, announced: Announced) -> bytes:
@@ -86,7 +88,7 @@ def settings_for_phones(person: Person, announced: Announced) -> bytes:
     made(server, "Type", "MobileSync")
     made(server, "Url", announced.activesync_url)
     made(server, "Name", announced.activesync_url)
-    return xml_from_root(outer)
+    return xml_from_element(outer)
 
 
 def refusal(code: int, text: str, at: str, request_id: str) -> bytes:
@@ -104,7 +106,7 @@ def refusal(code: int, text: str, at: str, request_id: str) -> bytes:
     made(error, "ErrorCode", str(code))
     made(error, "Message", text)
     made(error, "DebugData")
-    return xml_from_root(outer)
+    return xml_from_element(outer)
 
 
 def _response(outer: Element, schema: str) -> Element:

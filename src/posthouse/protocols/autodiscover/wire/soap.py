@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 from msgspec import Struct
 
-from posthouse.formats.xml import element_from_xml, local_name, xml_from_element
+from posthouse.formats.xml import element_from_xml, local_name, made, xml_from_element
 
 if TYPE_CHECKING:
     from posthouse.formats.xml import Element
@@ -63,11 +63,11 @@ def answer(question: Question, people: dict[str, Person], announced: Announced) 
         announced: what answers.
     """
     message = _message("GetUserSettingsResponse")
-    response = _made(message, "Response")
+    response = made(message, "Response")
     _error(response, "NoError", "")
-    responses = _made(response, "UserResponses")
+    responses = made(response, "UserResponses")
     for address in question.addresses:
-        one = _made(responses, "UserResponse")
+        one = made(responses, "UserResponse")
         person = people.get(address)
         if person is None:
             _error(one, "InvalidUser", "There is no mailbox of that address here.")
@@ -80,7 +80,7 @@ def answer(question: Question, people: dict[str, Person], announced: Announced) 
 def refusal(code: str, text: str) -> bytes:
     """The whole request is refused by a code of the protocol."""
     message = _message("GetUserSettingsResponse")
-    response = _made(message, "Response")
+    response = made(message, "Response")
     _error(response, code, text)
     return xml_from_element(message.getroottree().getroot())
 
@@ -89,7 +89,7 @@ def _settings(person: Person, announced: Announced) -> dict[str, str]:
     """Setting -> value; "" while nothing answers there."""
     return {
         "UserDisplayName": person.name,
-        "UserDN": f"/o=Posthouse/ou=Exchange Administrative Group/cn=Recipients/cn={person.key}",
+        "UserDN": person.legacy_dn,
         "UserDeploymentId": person.key,
         "AutoDiscoverSMTPAddress": person.address,
         "ExternalEwsUrl": announced.ews_url,
@@ -100,20 +100,20 @@ def _settings(person: Person, announced: Announced) -> dict[str, str]:
 
 
 def _user(parent: Element, known: dict[str, str], wanted: tuple[str, ...]) -> None:
-    errors = _made(parent, "UserSettingErrors")
-    settings = _made(parent, "UserSettings")
+    errors = made(parent, "UserSettingErrors")
+    settings = made(parent, "UserSettings")
     for name in wanted:
         value = known.get(name, "")
         if value:
-            setting = _made(settings, "UserSetting")
+            setting = made(settings, "UserSetting")
             setting.set(f"{{{_XSI}}}type", "StringSetting")
-            _made(setting, "Name", name)
-            _made(setting, "Value", value)
+            made(setting, "Name", name)
+            made(setting, "Value", value)
         else:
-            error = _made(errors, "UserSettingError")
-            _made(error, "ErrorCode", "SettingIsNotAvailable")
-            _made(error, "ErrorMessage", "The setting is not available here.")
-            _made(error, "SettingName", name)
+            error = made(errors, "UserSettingError")
+            made(error, "ErrorCode", "SettingIsNotAvailable")
+            made(error, "ErrorMessage", "The setting is not available here.")
+            made(error, "SettingName", name)
 
 
 def _message(name: str) -> Element:
@@ -128,12 +128,5 @@ def _message(name: str) -> Element:
 
 
 def _error(parent: Element, code: str, text: str) -> None:
-    _made(parent, "ErrorCode", code)
-    _made(parent, "ErrorMessage", text)
-
-
-def _made(parent: Element, name: str, text: str = "") -> Element:
-    child = etree.SubElement(parent, f"{{{_AUTODISCOVER}}}{name}")
-    if text:
-        child.text = text
-    return child
+    made(parent, "ErrorCode", code)
+    made(parent, "ErrorMessage", text)
