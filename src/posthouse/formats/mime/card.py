@@ -10,13 +10,19 @@ Notes:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from posthouse.formats.mime.addresses import parse_addresses
 from posthouse.formats.mime.columns import message_id_from_field
-from posthouse.formats.mime.headers import Field, decode_text, fields, unfold
+from posthouse.formats.mime.headers import decode_text, fields, unfold
 from posthouse.formats.mime.structure import STRUCTURE_LIMITS, Part, StructureLimits, scan
 from posthouse.formats.mime.text import preview, searchable_text
+from posthouse.model.errors import ParserFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CARD_VERSION = 1
 _ADDRESS_FIELDS = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
@@ -103,9 +109,30 @@ class Card(msgspec.Struct, frozen=True):
     attachments: int
 
 
+class Digest(msgspec.Struct, frozen=True, array_like=True):
+    """What is taken out of a message when it came.
+
+    Attributes:
+        card: as JSON.
+        words: all of them, for the index.
+    """
+
+    card: bytes
+    words: str
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Card)
+_CONTENTS = msgspec.msgpack.Decoder(list[bytes])
+_DIGESTS = msgspec.msgpack.Decoder(list[Digest])
+
+
 def card_from_message(plain: bytes, limits: StructureLimits = STRUCTURE_LIMITS) -> Card:
     """The card of a message's plain content; never raises on any bytes."""
-    root = scan(plain, limits)
+    return _card(plain, scan(plain, limits), limits)
+
+
+def _card(plain: bytes, root: Part, limits: StructureLimits) -> Card:
     return Card(
         version=CARD_VERSION,
         envelope=_envelope(plain, root, limits, limits.header.addresses_max),
@@ -116,22 +143,57 @@ def card_from_message(plain: bytes, limits: StructureLimits = STRUCTURE_LIMITS) 
 
 
 def render(plain: bytes) -> bytes:
-    """The card as JSON."""
-    return msgspec.json.encode(card_from_message(plain))
+    """The card as JSON. Runs in the parse pool."""
+    return encode_card(card_from_message(plain))
+
+
+def encode_card(card: Card) -> bytes:
+    """A card as it is stored."""
+    return _ENCODER.encode(card)
 
 
 def read_card(card: bytes) -> Card | None:
     """A stored card; None when it is of another version or no card."""
     try:
-        found = msgspec.json.decode(card, type=Card)
+        found = _DECODER.decode(card)
     except msgspec.MsgspecError:
         return None
     return found if found.version == CARD_VERSION else None
 
 
-def search_text(plain: bytes) -> bytes:
-    """All words of a message for the index, in UTF-8. Runs in the parse pool."""
-    return searchable_text(plain, scan(plain)).encode("utf-8", "replace")
+def digests(contents: bytes) -> bytes:
+    """Cards and words of several messages, each looked at once. Runs in the parse pool.
+
+    Args:
+        contents: as ``pack_contents`` wrote them.
+
+    Returns:
+        For ``read_digests``.
+    """
+    return msgspec.msgpack.encode([digest(one) for one in _CONTENTS.decode(contents)])
+
+
+def digest(plain: bytes) -> Digest:
+    """Card and words of one message; never raises on any bytes."""
+    root = scan(plain)
+    words = searchable_text(plain, root).encode("utf-8", "replace").decode("utf-8")
+    return Digest(encode_card(_card(plain, root, STRUCTURE_LIMITS)), words)
+
+
+def pack_contents(contents: Sequence[bytes]) -> bytes:
+    """Plain contents in one piece, for ``digests``."""
+    return msgspec.msgpack.encode(contents)
+
+
+def read_digests(raw: bytes, count: int) -> list[Digest]:
+    """What ``digests`` wrote, ``count`` of them. Raises ParserFailed for anything else."""
+    try:
+        found = _DIGESTS.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise ParserFailed(f"no digests: {error}") from error
+    if len(found) != count:
+        raise ParserFailed(f"{len(found)} digests instead of {count}")
+    return found
 
 
 def attachments(root: Part) -> list[Part]:
@@ -184,15 +246,17 @@ def _envelope(plain: bytes, part: Part, limits: StructureLimits, addresses_max: 
     head = plain[part.start : part.body_start]
     found: dict[bytes, bytes] = {}
     for item in fields(head, limits.header):
-        found.setdefault(*Field(item.name, item.value))
+        found.setdefault(item.name, item.value)
     lists: dict[bytes, list[tuple[str, str]]] = {}
     left = addresses_max
     for name in _ADDRESS_FIELDS:
-        entries = parse_addresses(found.get(name, b""), limits.header, addresses_max=left)
+        raw = found.get(name)
+        entries = parse_addresses(raw, limits.header, addresses_max=left) if raw else []
         left -= len(entries)
         lists[name] = [(entry.name[:_TEXT_MAX], entry.address) for entry in entries]
-    raw_subject = unfold(found.get(b"subject", b"")).decode("utf-8", "replace")[:_TEXT_MAX]
-    subject = decode_text(found.get(b"subject", b""))[:_TEXT_MAX]
+    written = found.get(b"subject", b"")
+    raw_subject = unfold(written).decode("utf-8", "replace")[:_TEXT_MAX]
+    subject = decode_text(written)[:_TEXT_MAX]
     return Envelope(
         date=decode_text(found.get(b"date", b""))[:_TEXT_MAX],
         subject=subject,

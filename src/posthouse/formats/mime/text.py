@@ -28,7 +28,6 @@ _SILENT_END = {name: re.compile(f"</{name}", re.IGNORECASE) for name in _SILENT 
 _INLINE = frozenset(
     {"a", "b", "i", "u", "em", "strong", "span", "font", "small", "big", "sup", "sub"}
 )
-_SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,16 @@ def preview(plain: bytes, root: Part, chars: int = 200) -> str:
     for part in root.walk():
         if part.disposition == "attachment":
             continue
-        text = _SPACES.sub(" ", part_text(plain, part, limits)).strip()
-        if text:
-            return "".join(c if c.isprintable() else " " for c in text[:chars])
+        text = part_text(plain, part, limits)
+        # Mostly the beginning has words enough.
+        line = " ".join(text[: 4 * chars].split())
+        if len(line) < chars < len(text):
+            line = " ".join(text.split())
+        if line:
+            line = line[:chars]
+            if line.isprintable():
+                return line
+            return "".join(c if c.isprintable() else " " for c in line)
     return ""
 
 

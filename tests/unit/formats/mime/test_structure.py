@@ -9,9 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthouse.formats.mime.card import card_from_message, read_card, render, search_text
+from posthouse.formats.mime.card import (
+    card_from_message,
+    digest,
+    digests,
+    pack_contents,
+    read_card,
+    read_digests,
+    render,
+)
 from posthouse.formats.mime.structure import Part, StructureLimits, scan
 from posthouse.formats.mime.text import decoded_body, preview, text_from_html
+from posthouse.model.errors import ParserFailed
 
 
 def sample() -> bytes:
@@ -80,10 +89,28 @@ def test_card() -> None:
 
 
 def test_search_text_takes_one_alternative() -> None:
-    words = search_text(sample()).decode()
+    words = digest(sample()).words
     assert words.count("Küsse") == 1
     assert "Büro.pdf" in words
     assert "innermost words" in words
+
+
+def test_digests_are_cards_and_words() -> None:
+    plain = sample()
+    raw = digests(pack_contents([plain, b""]))
+    first, second = read_digests(raw, 2)
+    assert (first.card, second.card) == (render(plain), render(b""))
+    assert "innermost words" in first.words
+    assert read_digests(digests(pack_contents([])), 0) == []
+    for bad, count in ((b"", 0), (b"x", 1), (raw[:-1], 2), (raw, 1)):
+        with pytest.raises(ParserFailed):
+            read_digests(bad, count)
+
+
+def test_the_preview_looks_as_far_as_it_must() -> None:
+    plain = b"\r\n" + b" \r\n" * 2_000 + b"first\twords\x07" + b" more" * 100
+    assert card_from_message(plain).preview == ("first words " + " more" * 100)[:200]
+    assert card_from_message(b"\r\n \r\n").preview == ""
 
 
 def multipart(boundary: str, *parts: str, tail: str = "") -> bytes:
@@ -145,7 +172,7 @@ def test_any_bytes(pieces: list[bytes]) -> None:
             assert part.body_start <= child.start
             assert child.end <= part.end
     assert read_card(render(plain)) == card_from_message(plain)
-    search_text(plain)
+    assert digest(plain).card == render(plain)
 
 
 BOMBS = {
@@ -167,7 +194,7 @@ BOMBS = {
 def test_bombs_are_cheap(name: str) -> None:
     begun = time.process_time()
     render(BOMBS[name])
-    search_text(BOMBS[name])
+    digest(BOMBS[name])
     assert time.process_time() - begun < 3
 
 
