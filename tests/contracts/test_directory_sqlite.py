@@ -4,6 +4,8 @@ import apsw
 import pytest
 
 from posthouse.backends.sqlite.directory import SqliteDirectory
+from posthouse.backends.sqlite.directory_schema import STEPS
+from posthouse.model.book import Details
 from posthouse.model.errors import Unavailable
 from posthouse.model.ids import DeviceId, MailboxId
 from posthouse.model.people import PrincipalKind, ScramVerifier, Secret
@@ -94,3 +96,20 @@ def test_what_is_no_database_is_unavailable(path):
     path.write_bytes(b"not a database, by any means, whatever one does with it" * 20)
     with pytest.raises(Unavailable):
         SqliteDirectory(path, Zeros())
+
+
+def test_a_file_of_the_first_release_takes_the_later_steps(path):
+    db = apsw.Connection(str(path))
+    db.execute(STEPS[0])
+    db.pragma("user_version", 1)
+    db.execute(
+        "INSERT INTO principal (kind, address, name, mailbox_id, scram_salt, scram_iterations)"
+        " VALUES (1, 'a@example.org', 'A', 7, x'', 1);"
+        "INSERT INTO address VALUES ('a@example.org', 1, 1)"
+    )
+    db.close()
+    directory = SqliteDirectory(path, Zeros())
+    (entry,) = directory.book_entries()
+    assert (entry.address, entry.details, entry.has_photo) == ("a@example.org", Details(), False)
+    assert directory.by_mailbox(MailboxId(7)) == entry.principal
+    directory.close()

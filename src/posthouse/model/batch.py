@@ -73,7 +73,15 @@ class MessageIdAbsent:
     message_id: str
 
 
-Precondition = ItemUnchanged | FolderUnchanged | EpochIs | MessageIdAbsent
+@dataclass(frozen=True, slots=True)
+class PolicyUnchanged:
+    """The mailbox's settings and rules are still these texts; None is not looked at."""
+
+    settings: str | None = None
+    rules: str | None = None
+
+
+Precondition = ItemUnchanged | FolderUnchanged | EpochIs | MessageIdAbsent | PolicyUnchanged
 
 
 # --- operations
@@ -136,11 +144,11 @@ class CopyItems:
 class MoveItems:
     """Moves items: same item_id, new uid; in the source they vanish.
 
-    Those no longer there are skipped.
+    Those no longer there are skipped. ``Made`` stands for one that AddItem made.
     """
 
     source: FolderId
-    item_ids: tuple[ItemId, ...]
+    item_ids: tuple[ItemId | Made, ...]
     target: FolderId | Made
 
 

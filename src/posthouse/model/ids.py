@@ -31,7 +31,8 @@ DeviceId = NewType("DeviceId", int)
 """A device password of one person; 0 is the person's own password."""
 
 ViewId = NewType("ViewId", int)
-"""Whose 'already fetched and put away' list: the DeviceId of the login that made it."""
+"""Whose 'already fetched and put away' list: the DeviceId of the login that made it; in others'
+mailboxes with the person's PrincipalId before it (``protocols/pop3/reach.py``)."""
 
 QueueId = NewType("QueueId", int)
 """A message waiting in the outbound queue."""

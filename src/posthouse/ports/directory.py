@@ -8,16 +8,36 @@ Notes:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from posthouse.ports.partnerships import PartnershipRecords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from posthouse.model.book import BookEntry, Details, Photo
     from posthouse.model.ids import DeviceId, MailboxId, PrincipalId
     from posthouse.model.people import Credentials, Device, Principal, PrincipalKind, Secret
+    from posthouse.model.rights import Rights
 
 
-class DirectoryRecords(Protocol):
+@dataclass(frozen=True, slots=True)
+class SendGrant:
+    """Who may use whose addresses as sender.
+
+    Attributes:
+        principal_id: whose addresses.
+        grantee_id: a person, or a group for all who are in it.
+        rights: SEND_AS, SEND_ON_BEHALF or both.
+    """
+
+    principal_id: PrincipalId
+    grantee_id: PrincipalId
+    rights: Rights
+
+
+class DirectoryRecords(PartnershipRecords, Protocol):
     """Keys of addresses are ``Address.key``: lower-case ``local@domain``."""
 
     def version(self) -> int:
@@ -91,7 +111,7 @@ class DirectoryRecords(Protocol):
         ...
 
     def remove_principal(self, principal_id: PrincipalId) -> None:
-        """With its aliases, memberships, secrets and devices.
+        """With its aliases, memberships, secrets, devices, phones, send grants, entry in the book.
 
         The mailbox is the store's business.
         """
@@ -146,6 +166,51 @@ class DirectoryRecords(Protocol):
         """Remember the last use; does not change ``version``.
 
         Called at most once an hour a device.
+        """
+        ...
+
+    # --- the address book
+    def by_mailbox(self, mailbox_id: MailboxId) -> Principal | None:
+        """Whose mailbox it is."""
+        ...
+
+    def groups_of(self, principal_id: PrincipalId) -> Sequence[PrincipalId]:
+        """Groups that name this principal by any of its addresses, in order; not those above."""
+        ...
+
+    def principal_versions(self) -> Sequence[tuple[PrincipalId, int]]:
+        """Number and version of every principal: what has changed, for whoever keeps entries."""
+        ...
+
+    def book_entries(
+        self, principal_ids: Sequence[PrincipalId] | None = None
+    ) -> Sequence[BookEntry]:
+        """Entries of all principals, or of those that exist of the ones asked for; in no order."""
+        ...
+
+    def set_details(self, principal_id: PrincipalId, details: Details) -> None:
+        """Replace what the address book says of somebody. Raises NotFound."""
+        ...
+
+    def photo(self, principal_id: PrincipalId) -> Photo | None:
+        """The picture of somebody, None without one."""
+        ...
+
+    def set_photo(self, principal_id: PrincipalId, photo: Photo | None) -> None:
+        """Set or take away a picture. Raises NotFound."""
+        ...
+
+    # --- who may send as whom
+    def send_grants(self, principal_id: PrincipalId) -> Sequence[SendGrant]:
+        """Who may use the addresses of a principal, in order of grantee."""
+        ...
+
+    def set_send_grant(
+        self, principal_id: PrincipalId, grantee_id: PrincipalId, rights: Rights
+    ) -> None:
+        """Set SEND_AS, SEND_ON_BEHALF or both; NONE takes the grant away.
+
+        Goes with either of the two when they are removed. Raises NotFound.
         """
         ...
 

@@ -7,12 +7,27 @@ Notes:
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from posthouse.model.changes import Hint
+
+
+class Hears(Enum):
+    """What of other processes one wants to hear.
+
+    EVERYTHING: every hint, at once.
+    GATHERED: what concerns the house at once; of each folder that moved the last hint, a moment
+        later, many in one.
+    HOUSE: only what concerns the house (mailbox 0, the directory).
+    """
+
+    EVERYTHING = "hints"
+    GATHERED = "batch"
+    HOUSE = "calls"
 
 
 class Hints(Protocol):

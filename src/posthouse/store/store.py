@@ -10,16 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from posthouse.model.errors import Conflict, NotFound, Unavailable
-from posthouse.model.rights import Rights
 from posthouse.store.listings import DEFAULT_BYTES_MAX, Listings
 from posthouse.store.waiting import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from posthouse.model.batch import BatchResult, Commit
     from posthouse.model.folder import Folder, FolderRole
-    from posthouse.model.ids import ChangeNumber, FolderId, MailboxId, PrincipalId
+    from posthouse.model.ids import ChangeNumber, FolderId, MailboxId
     from posthouse.ports.blobs import Blobs
     from posthouse.ports.clock import Clock
     from posthouse.ports.hints import Hints
@@ -125,22 +122,6 @@ class Store:
     async def wait(self, mailbox_id: MailboxId, known: ChangeNumber, timeout_s: float) -> bool:
         """Sleep until the mailbox is past ``known``; False when time ran out. Raises NotFound."""
         return await self._waits.wait(mailbox_id, known, timeout_s)
-
-    async def rights(
-        self, mailbox_id: MailboxId, folder_id: FolderId, principals: Sequence[PrincipalId]
-    ) -> Rights:
-        """What any of these principals was granted on a folder; the owner needs no grant.
-
-        Args:
-            mailbox_id: the mailbox.
-            folder_id: the folder; rights are not inherited from the folder above.
-            principals: the person and all groups it is in.
-        """
-        rights = Rights.NONE
-        for grant in await self.records.grants(mailbox_id):
-            if grant.folder_id == folder_id and grant.principal_id in principals:
-                rights |= grant.rights
-        return rights
 
     def close(self) -> None:
         """Stop listening to hints; what is open is the caller's to close."""

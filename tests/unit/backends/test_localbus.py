@@ -12,6 +12,7 @@ import pytest
 from posthouse.backends.localbus.datagrams import DatagramHints
 from posthouse.model.changes import Hint
 from posthouse.model.ids import ChangeNumber, FolderId, MailboxId
+from posthouse.ports.hints import Hears
 
 
 def hint(n: int) -> Hint:
@@ -75,7 +76,7 @@ def test_who_wants_no_mailboxes_hears_only_of_the_house(run_directory, monkeypat
         loop = asyncio.get_running_loop()
         one = DatagramHints(run_directory, loop)
         monkeypatch.setattr(os, "getpid", lambda: 66_666)
-        jobs = DatagramHints(run_directory, loop, wants_mailboxes=False)
+        jobs = DatagramHints(run_directory, loop, hears=Hears.HOUSE)
         heard = []
         jobs.subscribe(heard.append)
         one.publish(hint(1))
@@ -83,6 +84,38 @@ def test_who_wants_no_mailboxes_hears_only_of_the_house(run_directory, monkeypat
         await turns()
         assert [h.mailbox_id for h in heard] == [0]
         one.close()
+        jobs.close()
+
+    asyncio.run(run())
+
+
+def test_who_lets_others_gather_hears_of_each_folder_once_a_moment_later(
+    run_directory, monkeypatch
+):
+    async def run():
+        loop = asyncio.get_running_loop()
+        one = DatagramHints(run_directory, loop)
+        monkeypatch.setattr(os, "getpid", lambda: 66_666)
+        jobs = DatagramHints(run_directory, loop, hears=Hears.GATHERED)
+        heard = []
+        is_heard = asyncio.Event()
+        jobs.subscribe(lambda h: (heard.append(h), is_heard.set()))
+        house = Hint(MailboxId(0), FolderId(0), ChangeNumber(0))
+        one.publish(hint(1))
+        one.publish(house)
+        await turns()
+        assert heard == [house]
+        for n in (2, 3, 4):
+            one.publish(Hint(MailboxId(1), FolderId(2), ChangeNumber(n)))
+            await turns()
+        is_heard.clear()
+        await asyncio.wait_for(is_heard.wait(), 5)
+        assert heard == [house, Hint(MailboxId(1), FolderId(2), ChangeNumber(4))]
+        one.publish(hint(9))
+        one.close()
+        is_heard.clear()
+        await asyncio.wait_for(is_heard.wait(), 5)
+        assert heard[-1] == hint(9)
         jobs.close()
 
     asyncio.run(run())

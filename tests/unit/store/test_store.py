@@ -1,4 +1,4 @@
-"""The store's own work: waiting, special folders, rights, batches, retention."""
+"""The store's own work: waiting, special folders, batches, retention."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from posthouse.model.batch import AddItem, ItemUnchanged, Made, MakeFolder, Mess
 from posthouse.model.changes import Hint
 from posthouse.model.errors import NotFound
 from posthouse.model.folder import FolderRole
-from posthouse.model.ids import ChangeNumber, FolderId, ItemId, MailboxId, PrincipalId
+from posthouse.model.ids import ChangeNumber, FolderId, ItemId, MailboxId
 from posthouse.model.item import Flags, ItemKind, NewItem
-from posthouse.model.rights import Rights
-from posthouse.ports.records import Grant
 from posthouse.store.retention import (
     Retention,
     expire_recoverable,
@@ -33,7 +31,6 @@ class RecordsOfTests:
     def __init__(self) -> None:
         self.highest = {BOX: 5}
         self.tree = {2: FolderRole.INBOX, 3: FolderRole.SENT}
-        self.all_grants: list[Grant] = []
         self.calls: list[tuple] = []
         self.left = 0
 
@@ -55,9 +52,6 @@ class RecordsOfTests:
     async def folders(self, mailbox_id):
         self.calls.append(("folders",))
         return [SimpleNamespace(folder_id=f, role=r) for f, r in self.tree.items()]
-
-    async def grants(self, mailbox_id):
-        return self.all_grants
 
     async def expire_recoverable(self, before, limit):
         self.calls.append(("expire", before))
@@ -163,20 +157,6 @@ def test_role_folders_are_found_by_one_point_read_the_second_time():
             await house.role_folder(BOX, FolderRole.SENT)
 
     asyncio.run(run())
-
-
-def test_rights_are_the_sum_of_what_the_principals_were_granted():
-    records = RecordsOfTests()
-    records.all_grants = [
-        Grant(BOX, FolderId(2), PrincipalId(7), Rights.READ_ANY),
-        Grant(BOX, FolderId(2), PrincipalId(8), Rights.CREATE),
-        Grant(BOX, FolderId(3), PrincipalId(7), Rights.OWNER),
-        Grant(BOX, FolderId(2), PrincipalId(9), Rights.OWNER),
-    ]
-    principals = [PrincipalId(7), PrincipalId(8)]
-    rights = asyncio.run(store(records).rights(BOX, FolderId(2), principals))
-    assert rights == Rights.READ_ANY | Rights.CREATE
-    assert asyncio.run(store(records).rights(BOX, FolderId(4), principals)) == Rights.NONE
 
 
 def test_a_builder_makes_the_batch_that_was_said():

@@ -1,12 +1,14 @@
 """Hints across the processes of one machine: a Unix datagram socket for each.
 
 Notes:
-    - A process is a member while its socket ``hints-<pid>.sock`` lies in the run directory; a
-      socket nobody listens at any more is unlinked by whoever notices.
+    - A process is a member while its socket ``hints-<pid>.sock`` (by what it hears: ``Hears``) lies
+      in the run directory; a socket nobody listens at any more is unlinked by whoever notices.
     - ``publish`` only appends to a queue and wakes the loop once: hints that arrive together leave
       as one datagram per member.
     - Nothing ever blocks: what does not fit (own queue, peer's queue) is dropped, and the sweep in
       ``Store.wait`` repairs it.
+    - The jobs process lets others gather: being woken for every delivery would cost it a tenth of
+      what delivering costs.
     - A datagram is a kind byte, then for hints 24 bytes each: mailbox, folder, change number.
 """
 
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from posthouse.model.changes import Hint
 from posthouse.model.ids import ChangeNumber, FolderId, MailboxId
+from posthouse.ports.hints import Hears
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,6 +41,8 @@ _READ_DATAGRAMS_MAX = 64
 _SETTLING_S = 1.0
 _LOOK_S = 0.05
 """A process that joins may miss hints for so long; the sweep in ``Store.wait`` repairs that."""
+_GATHERING_S = 0.05
+"""How late those hear of a mailbox who let us gather."""
 _SOCKET_PATH_MAX = 107
 _Listener = TypeVar("_Listener")
 
@@ -46,15 +51,18 @@ class DatagramHints:
     """Implements ``ports.hints.Hints``. Make it after the fork, one per process."""
 
     def __init__(
-        self, run_directory: Path, loop: asyncio.AbstractEventLoop, *, wants_mailboxes: bool = True
+        self,
+        run_directory: Path,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        hears: Hears = Hears.EVERYTHING,
     ) -> None:
         """Join.
 
         Args:
             run_directory: where the members' sockets are.
             loop: of this process.
-            wants_mailboxes: False: only what concerns the whole house (mailbox 0, the directory) is
-                of interest, so nobody wakes us for each delivery.
+            hears: what we want to be woken for.
         """
         self._directory = run_directory
         self._loop = loop
@@ -65,14 +73,15 @@ class DatagramHints:
         self._directory_listeners: list[Callable[[], None]] = []
         self._peers: tuple[str, ...] = ()
         self._callees: tuple[str, ...] = ()
+        self._patient: tuple[str, ...] = ()
+        self._gathered: dict[tuple[MailboxId, FolderId], Hint] = {}
         self._looked_at = -_LOOK_S
         self._peers_seen_at = -1
         self._settles_at = 0.0
         self._is_settled = False
         self._is_closed = False
         run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kind = "hints" if wants_mailboxes else "calls"
-        self._path = run_directory / f"{kind}-{os.getpid()}.sock"
+        self._path = run_directory / f"{hears.value}-{os.getpid()}.sock"
         self._path.unlink(missing_ok=True)  # of an earlier process of our number
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._directory_descriptor = -1
@@ -108,6 +117,7 @@ class DatagramHints:
         if self._is_closed:
             return
         self._flush()
+        self._send_gathered()
         self._is_closed = True
         if not self._loop.is_closed():
             self._loop.remove_reader(self._socket.fileno())
@@ -142,12 +152,31 @@ class DatagramHints:
             self._tell_directory()
         self._look_around(at_once=directory_changed)
         if directory_changed:
-            self._send(_KIND_DIRECTORY, self._peers + self._callees)
+            self._send(_KIND_DIRECTORY, self._peers + self._callees + self._patient)
         if self._peers:
             self._send_hints(hints, self._peers)
-        calls = [hint for hint in hints if not hint.mailbox_id] if self._callees else []
+        if not self._callees and not self._patient:
+            return
+        calls = [hint for hint in hints if not hint.mailbox_id]
         if calls:
-            self._send_hints(calls, self._callees)
+            self._send_hints(calls, self._callees + self._patient)
+        if self._patient and len(calls) < len(hints):
+            self._gather(hints)
+
+    def _gather(self, hints: list[Hint]) -> None:
+        """Keep the last hint of each folder."""
+        gathered = self._gathered
+        if not gathered:
+            self._loop.call_later(_GATHERING_S, self._send_gathered)
+        for hint in hints:
+            if hint.mailbox_id:
+                gathered[hint.mailbox_id, hint.folder_id] = hint
+
+    def _send_gathered(self) -> None:
+        if self._gathered and not self._is_closed:
+            hints = list(self._gathered.values())
+            self._gathered.clear()
+            self._send_hints(hints, self._patient)
 
     def _send_hints(self, hints: list[Hint], peers: tuple[str, ...]) -> None:
         for start in range(0, len(hints), _HINTS_PER_DATAGRAM):
@@ -171,13 +200,14 @@ class DatagramHints:
                 self._is_settled = False
             if not self._is_settled:
                 self._is_settled = now > self._settles_at
-                self._peers = self._others("hints")
-                self._callees = self._others("calls")
+                self._peers = self._others(Hears.EVERYTHING)
+                self._callees = self._others(Hears.HOUSE)
+                self._patient = self._others(Hears.GATHERED)
         except OSError:
-            self._peers = self._callees = ()
+            self._peers = self._callees = self._patient = ()
 
-    def _others(self, kind: str) -> tuple[str, ...]:
-        names = [path.name for path in self._directory.glob(f"{kind}-*.sock")]
+    def _others(self, hears: Hears) -> tuple[str, ...]:
+        names = [path.name for path in self._directory.glob(f"{hears.value}-*.sock")]
         return tuple(f"{self._base}/{name}" for name in names if name != self._path.name)
 
     def _send(self, datagram: bytes, peers: tuple[str, ...]) -> None:

@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+from posthouse.backends.memory.directory_partnerships import MemoryPartnerships
 from posthouse.mechanisms.scram import ITERATIONS, SALT_OCTETS
+from posthouse.model.book import BookEntry, Details
 from posthouse.model.errors import AlreadyExists, NotFound
 from posthouse.model.ids import DeviceId, PrincipalId
 from posthouse.model.people import Credentials, Device, Principal
+from posthouse.ports.directory import SendGrant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from posthouse.model.book import Photo
     from posthouse.model.ids import MailboxId
     from posthouse.model.people import PrincipalKind, Secret
+    from posthouse.model.rights import Rights
     from posthouse.ports.clock import Chance
 
 
@@ -30,15 +35,19 @@ class _Kept:
     devices: dict[DeviceId, Device] = field(default_factory=dict)
     members: tuple[str, ...] = ()
     last_device_id: int = 0
+    details: Details = field(default_factory=Details)
+    photo: Photo | None = None
+    send_grants: dict[PrincipalId, Rights] = field(default_factory=dict)
 
     def touch(self) -> None:
         self.principal = replace(self.principal, version=self.principal.version + 1)
 
 
-class MemoryDirectory:
+class MemoryDirectory(MemoryPartnerships):
     """``DirectoryRecords`` without a file."""
 
     def __init__(self, chance: Chance) -> None:
+        super().__init__(self._found)
         self._chance = chance
         self._version = 1
         self._numbers = count(1)
@@ -143,8 +152,10 @@ class MemoryDirectory:
             if names.intersection(kept.members):
                 kept.members = tuple(m for m in kept.members if m not in names)
                 kept.touch()
+            kept.send_grants.pop(principal_id, None)
         for name in names:
             del self._addresses[name]
+        self.forget_partnerships(principal_id)
         del self._kept[principal_id]
         self._version += 1
 
@@ -228,6 +239,75 @@ class MemoryDirectory:
         with suppress(KeyError):
             devices = self._kept[principal_id].devices
             devices[device_id] = replace(devices[device_id], last_used_at=at, last_used_for=door)
+
+    # --- the address book
+    def by_mailbox(self, mailbox_id: MailboxId) -> Principal | None:
+        """Whose mailbox it is."""
+        for kept in self._kept.values():
+            if mailbox_id and kept.principal.mailbox_id == mailbox_id:
+                return kept.principal
+        return None
+
+    def groups_of(self, principal_id: PrincipalId) -> Sequence[PrincipalId]:
+        """Groups that name this principal by any of its addresses."""
+        names = {name for name, owner in self._addresses.items() if owner == principal_id}
+        return sorted(
+            group_id for group_id, kept in self._kept.items() if names.intersection(kept.members)
+        )
+
+    def principal_versions(self) -> Sequence[tuple[PrincipalId, int]]:
+        """Number and version of every principal."""
+        return [(number, kept.principal.version) for number, kept in self._kept.items()]
+
+    def book_entries(
+        self, principal_ids: Sequence[PrincipalId] | None = None
+    ) -> Sequence[BookEntry]:
+        """Entries of all principals, or of those that exist of the ones asked for."""
+        wanted = self._kept if principal_ids is None else set(principal_ids) & set(self._kept)
+        return [
+            BookEntry(
+                self._kept[number].principal,
+                tuple(self.aliases(number)),
+                self._kept[number].details,
+                self._kept[number].photo is not None,
+            )
+            for number in wanted
+        ]
+
+    def set_details(self, principal_id: PrincipalId, details: Details) -> None:
+        """Raises NotFound."""
+        kept = self._found(principal_id)
+        kept.details = details
+        self._touch(kept)
+
+    def photo(self, principal_id: PrincipalId) -> Photo | None:
+        """The picture of somebody."""
+        kept = self._kept.get(principal_id)
+        return kept.photo if kept else None
+
+    def set_photo(self, principal_id: PrincipalId, photo: Photo | None) -> None:
+        """Raises NotFound."""
+        kept = self._found(principal_id)
+        kept.photo = photo
+        self._touch(kept)
+
+    # --- who may send as whom
+    def send_grants(self, principal_id: PrincipalId) -> Sequence[SendGrant]:
+        """Who may use the addresses of a principal, in order of grantee."""
+        kept = self._kept.get(principal_id)
+        grants = sorted(kept.send_grants.items()) if kept else []
+        return [SendGrant(principal_id, grantee_id, rights) for grantee_id, rights in grants]
+
+    def set_send_grant(
+        self, principal_id: PrincipalId, grantee_id: PrincipalId, rights: Rights
+    ) -> None:
+        """Raises NotFound."""
+        kept, grantee = self._found(principal_id), self._found(grantee_id)
+        kept.send_grants.pop(grantee_id, None)
+        if rights:
+            kept.send_grants[grantee_id] = rights
+        self._touch(kept)
+        self._touch(grantee)
 
     # --- secrets of the installation
     def installation_secret(self, name: str) -> bytes:

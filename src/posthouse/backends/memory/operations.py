@@ -21,12 +21,13 @@ from posthouse.model.batch import (
     MessageIdAbsent,
     MoveItems,
     OperationResult,
+    PolicyUnchanged,
     RestoreItems,
     ShowItems,
 )
 from posthouse.model.errors import Conflict, NotFound
 from posthouse.model.folder import FolderRole
-from posthouse.model.ids import ChangeNumber, FolderId, Uid
+from posthouse.model.ids import ChangeNumber, FolderId, ItemId, Uid
 from posthouse.model.item import Flags, Item, Place
 
 if TYPE_CHECKING:
@@ -56,6 +57,15 @@ class Work:
             return made
         return self.box.folder(folder).folder_id
 
+    def item_id(self, item: ItemId | Made) -> ItemId:
+        """The item meant. Raises NotFound."""
+        if not isinstance(item, Made):
+            return item
+        made = self.results[item.index].item_ids if item.index < len(self.results) else ()
+        if not made:
+            raise NotFound(f"operation {item.index} made no item")
+        return made[0]
+
 
 def require(box: Box, precondition: Precondition) -> None:
     """Raises Conflict when the precondition does not hold."""
@@ -71,6 +81,8 @@ def require(box: Box, precondition: Precondition) -> None:
         case MessageIdAbsent(folder_id, message_id):
             there = (box.items[p.item_id].columns.message_id for p in box.in_folder(folder_id))
             holds = not message_id or message_id not in there
+        case PolicyUnchanged(settings, rules):
+            holds = settings in (None, box.head.settings) and rules in (None, box.rules)
     if not holds:
         raise Conflict(f"{precondition} does not hold in mailbox {box.head.mailbox_id}")
 
@@ -126,7 +138,7 @@ def _copy_items(work: Work, operation: CopyItems) -> OperationResult:
 def _move_items(work: Work, operation: MoveItems) -> OperationResult:
     box = work.box
     source, target = work.folder_id(operation.source), work.folder_id(operation.target)
-    places = box.find(source, operation.item_ids)
+    places = box.find(source, [work.item_id(one) for one in operation.item_ids])
     if box.folders[source].role is FolderRole.RECOVERABLE:
         box.require_room(target, sum(place.size_bytes for place in places))
     uids = tuple(box.move(place, target, work.now) for place in places)

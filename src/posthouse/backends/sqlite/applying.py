@@ -38,6 +38,7 @@ from posthouse.model.batch import (
     MoveItems,
     NameProperties,
     OperationResult,
+    PolicyUnchanged,
     RemoveFolder,
     RestoreItems,
     ShowItems,
@@ -149,8 +150,19 @@ def _check(work: Work, precondition: Precondition) -> None:
             holds = work.mailbox.epoch == epoch
         case MessageIdAbsent(folder_id, message_id):
             holds = not _has_message(work, folder_id, message_id)
+        case PolicyUnchanged(settings, rules):
+            holds = _is_policy(work, settings, rules)
     if not holds:
         raise Conflict(f"{precondition} does not hold in mailbox {work.mailbox_id}")
+
+
+def _is_policy(work: Work, settings: str | None, rules: str | None) -> bool:
+    found = work.books.direct().execute(
+        "SELECT 1 FROM mailbox_policy WHERE mailbox_id = ? AND coalesce(? = settings, 1) "
+        "AND coalesce(? = rules, 1)",
+        (work.mailbox_id, settings, rules),
+    )
+    return found.get is not None
 
 
 def _item_cn(work: Work, item_id: int) -> int | None:

@@ -11,12 +11,15 @@ from posthouse.model.people import Device, Principal, PrincipalKind, ScramVerifi
 # Bytes enter here: SQLite's columns have the types that the schema says.
 Row = tuple[Any, ...]
 
+# Asking the enumeration costs as much as all the rest of a row.
+_KINDS = {kind.value: kind for kind in PrincipalKind}
+
 
 def principal_from_row(row: Row) -> Principal:
     """``row``: the table's columns in the order of the schema; later steps only add behind."""
     return Principal(
         PrincipalId(row[0]),
-        PrincipalKind(row[1]),
+        _KINDS[row[1]],
         address=row[2],
         name=row[3],
         mailbox_id=MailboxId(row[4]),

@@ -71,4 +71,62 @@ STEPS = (
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX secret_by_label ON secret (principal_id, label);
     """,
+    """
+    CREATE INDEX principal_by_mailbox ON principal (mailbox_id);
+
+    -- What the address book tells of somebody, as JSON: it grows by fields that nobody asks for.
+    CREATE TABLE principal_detail (
+      principal_id INTEGER PRIMARY KEY REFERENCES principal ON DELETE CASCADE,
+      details TEXT NOT NULL
+    );
+
+    CREATE TABLE photo (
+      principal_id INTEGER PRIMARY KEY REFERENCES principal ON DELETE CASCADE,
+      media_type TEXT NOT NULL,
+      data BLOB NOT NULL,
+      changed_at INTEGER NOT NULL
+    );
+
+    -- Who may use whose addresses; rights as in model/rights.py.
+    CREATE TABLE send_grant (
+      principal_id INTEGER NOT NULL REFERENCES principal ON DELETE CASCADE,
+      grantee_id INTEGER NOT NULL REFERENCES principal ON DELETE CASCADE,
+      rights INTEGER NOT NULL,
+      PRIMARY KEY (principal_id, grantee_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX send_grant_by_grantee ON send_grant (grantee_id);
+
+    -- Phones. Columns are the fields of model/partnership.py.
+    CREATE TABLE partnership (
+      device_number INTEGER PRIMARY KEY AUTOINCREMENT,
+      principal_id INTEGER NOT NULL REFERENCES principal ON DELETE CASCADE,
+      eas_id TEXT NOT NULL,
+      revision INTEGER NOT NULL,
+      first_seen_at INTEGER NOT NULL,
+      last_seen_at INTEGER NOT NULL,
+      last_host TEXT NOT NULL,
+      device_type TEXT NOT NULL,
+      user_agent TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      password_device_id INTEGER NOT NULL,
+      model TEXT NOT NULL,
+      os TEXT NOT NULL,
+      os_language TEXT NOT NULL,
+      friendly_name TEXT NOT NULL,
+      imei TEXT NOT NULL,
+      phone_number TEXT NOT NULL,
+      mobile_operator TEXT NOT NULL,
+      access INTEGER NOT NULL,
+      policy_key INTEGER NOT NULL,
+      policy_version TEXT NOT NULL,
+      pending_policy_key INTEGER NOT NULL,
+      pending_policy_version TEXT NOT NULL,
+      wipe INTEGER NOT NULL,
+      wipes_device INTEGER NOT NULL,
+      wipe_at INTEGER NOT NULL,
+      UNIQUE (principal_id, eas_id)
+    );
+    -- Numbers of phones lie above those of device passwords: both name who keeps a state.
+    INSERT INTO sqlite_sequence VALUES ('partnership', 4294967296);
+    """,
 )

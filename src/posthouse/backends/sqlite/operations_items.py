@@ -141,7 +141,7 @@ def _copy_slice(
 def move_items(work: Work, operation: MoveItems) -> OperationResult:
     """MoveItems. Into Recoverable Items it is a deletion, out of it a restoration."""
     source, target = work.folder(operation.source), work.folder(operation.target)
-    places = work.places(source.folder_id, operation.item_ids)
+    places = work.places(source.folder_id, work.items(operation.item_ids))
     uids = _move(work, source, places, target)
     return OperationResult(item_ids=tuple(p.item_id for p in places), uids=tuple(uids))
 

@@ -97,6 +97,16 @@ class Work:
             folder = made
         return self.books.folder(self.mailbox_id, folder)
 
+    def items(self, item_ids: Sequence[ItemId | Made]) -> list[ItemId]:
+        """Items by id, or those that earlier operations made. Raises NotFound."""
+        return [self._made(one) if isinstance(one, Made) else one for one in item_ids]
+
+    def _made(self, made: Made) -> ItemId:
+        found = self.results[made.index].item_ids if made.index < len(self.results) else ()
+        if not found:
+            raise NotFound(f"operation {made.index} made no item")
+        return found[0]
+
     def count(self, folder: FolderRow, items: int, unread: int, size_bytes: int) -> None:
         """Add to the counters of folder and mailbox."""
         mailbox = self.mailbox

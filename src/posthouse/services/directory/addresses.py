@@ -8,6 +8,8 @@ Notes:
     - ``postmaster@`` and ``abuse@`` of our domains always reach somebody: whoever has that
       address or alias, else the person made first who is not disabled. To change that, give
       somebody the alias.
+    - Who may use an address as sender: whoever has it, and by a send grant on whoever has it a
+      person or all of a group. To send on behalf is to be named as Sender beside that address.
     - Answers are cached until the directory's version moves. With a clock, an address that was
       found is believed for 5 ms without looking at the version; nobody is turned away unlooked.
 """
@@ -15,12 +17,15 @@ Notes:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from posthouse.model.address import Address
 from posthouse.model.errors import NotFound
 from posthouse.model.people import PrincipalKind
+from posthouse.model.rights import Rights
 from posthouse.services.directory.expansion import Expander
+from posthouse.services.directory.memberships import Memberships
 
 if TYPE_CHECKING:
     from posthouse.model.ids import MailboxId
@@ -31,6 +36,21 @@ if TYPE_CHECKING:
 CACHED_MAX = 50_000
 BELIEVED_S = 0.005
 DUTIES = frozenset({"postmaster", "abuse"})
+
+
+class SendRight(IntEnum):
+    """How far somebody may use an address as sender; each includes those before it.
+
+    NONE: not at all.
+    ON_BEHALF: as author, with an address of their own as Sender beside it.
+    AS: as if it were theirs.
+    OWN: it is theirs.
+    """
+
+    NONE = 0
+    ON_BEHALF = 1
+    AS = 2
+    OWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +110,8 @@ class Addresses:
         self._version = -1
         self._domains: frozenset[str] = frozenset()
         self._resolutions: dict[Address, Resolution | None] = {}
-        self._senders: dict[tuple[int, Address], bool] = {}
+        self._memberships = Memberships(directory)
+        self._senders: dict[tuple[int, Address], SendRight] = {}
 
     def is_local_domain(self, domain: str) -> bool:
         """Whether we receive mail for it; ``domain`` in the form of ``Address.domain``."""
@@ -122,29 +143,43 @@ class Addresses:
             raise NotFound(f"nobody is behind {address}")
         return resolution
 
+    def owner(self, address: Address) -> Principal | None:
+        """Whose address it is: a person, group, room or shared mailbox; None nobody's here."""
+        self._refresh()
+        if address.domain not in self._domains:
+            return None
+        return self._find(address)
+
     def may_send_as(self, principal: Principal, address: Address) -> bool:
-        """Whether mail of this person may carry the address: the one place that decides."""
+        """Whether mail of this person may carry the address as if it were theirs."""
+        return self.send_right(principal, address) >= SendRight.AS
+
+    def send_right(self, principal: Principal, address: Address) -> SendRight:
+        """How far this person may use the address as sender: the one place that decides."""
         self._refresh()
         key = (principal.principal_id, address)
         answer = self._senders.get(key)
         if answer is None:
-            answer = self._is_own(principal, address) or self._is_granted(principal, address)
+            answer = self._send_right(principal, address)
             if len(self._senders) >= CACHED_MAX:
                 self._senders.clear()
             self._senders[key] = answer
         return answer
 
-    def _is_own(self, principal: Principal, address: Address) -> bool:
-        if address.domain not in self._domains:
-            return False
-        found, _ = self._find_with_detail(address)
-        if found is None:
-            return False
-        return found.principal_id == principal.principal_id
-
-    def _is_granted(self, principal: Principal, address: Address) -> bool:  # noqa: ARG002
-        """Open: send-as rights on shared mailboxes and rooms are grants of the store."""
-        return False
+    def _send_right(self, principal: Principal, address: Address) -> SendRight:
+        owner = self.owner(address)
+        if owner is None:
+            return SendRight.NONE
+        if owner.principal_id == principal.principal_id:
+            return SendRight.OWN
+        granted = Rights.NONE
+        identities = self._memberships.identities(principal.principal_id)
+        for grant in self._directory.send_grants(owner.principal_id):
+            if grant.grantee_id in identities:
+                granted |= grant.rights
+        if granted & Rights.SEND_AS:
+            return SendRight.AS
+        return SendRight.ON_BEHALF if granted & Rights.SEND_ON_BEHALF else SendRight.NONE
 
     def _refresh(self) -> None:
         version = self._directory.version()

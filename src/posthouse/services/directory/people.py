@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace as replace_fields
 
 from posthouse.mechanisms.saslprep import prepared_for_keeping
 from posthouse.mechanisms.scram import ITERATIONS, SALT_OCTETS, verifier_from_password
@@ -26,11 +27,13 @@ from posthouse.model.folder import MailboxKind
 from posthouse.model.ids import DeviceId
 from posthouse.model.people import PrincipalKind, Secret
 from posthouse.services.directory.passwords import device_hash, new_device_password
+from posthouse.services.directory.photos import photo_from_octets
 from posthouse.services.directory.roster import Roster, event_word, shown_name, word_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from posthouse.model.book import Details, Photo
     from posthouse.model.folder import Mailbox
     from posthouse.model.people import Device, Principal
     from posthouse.ports.clock import Chance, Clock
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from posthouse.services.directory.passwords import Hasher
 
 LABEL_MAX = 64
+DETAIL_MAX = 255
 
 _MAILBOX_KINDS = {
     PrincipalKind.USER: MailboxKind.USER,
@@ -234,12 +238,48 @@ class People(Roster):
         self._record(f"{event_word(principal)}-{event}", principal)
         return changed
 
+    # --- the address book
+
+    def details(self, principal: Principal) -> Details:
+        """What the address book says of somebody besides name and addresses."""
+        (entry,) = self._directory.book_entries([principal.principal_id])
+        return entry.details
+
+    def change_details(self, principal: Principal, changes: Mapping[str, str | bool]) -> Details:
+        """Change some of it.
+
+        Args:
+            principal: of whom.
+            changes: field of ``Details`` -> what it says from now on; "" takes it away.
+        """
+        for name, value in changes.items():
+            if isinstance(value, str) and (len(value) > DETAIL_MAX or not value.isprintable()):
+                raise ConfigurationError(f"{name} has at most {DETAIL_MAX} printable characters")
+        details = replace_fields(self.details(principal), **changes)
+        self._directory.set_details(principal.principal_id, details)
+        self._record("details-changed", principal, **changes)
+        return details
+
+    def set_photo(self, principal: Principal, data: bytes | None) -> Photo | None:
+        """Give somebody a picture (JPEG or PNG, at most 500 KiB); None takes it away."""
+        photo = None if data is None else photo_from_octets(data, self._clock.now_ms())
+        self._directory.set_photo(principal.principal_id, photo)
+        self._record("photo-changed", principal, size_bytes=len(data or b""))
+        return photo
+
     # --- the mailbox
 
     async def set_quota(self, principal: Principal, quota_bytes: int) -> None:
         """Limit the mailbox; 0 takes the limit away."""
         await self._change_mailbox(principal, ChangeMailbox(quota_bytes=quota_bytes))
         self._record("quota-changed", principal, quota_bytes=quota_bytes)
+
+    async def set_keeps_sent(self, principal: Principal, *, keeps_sent: bool) -> None:
+        """Whether a mailbox gets a copy of what others send in its name."""
+        settings = await self._settings(principal)
+        settings["keeps_sent"] = keeps_sent
+        await self._change_settings(principal, settings)
+        self._record("keeps-sent-changed", principal, keeps_sent=keeps_sent)
 
     async def set_pop_policy(
         self, principal: Principal, delete: str = "", folders: tuple[str, ...] | None = None
@@ -251,14 +291,12 @@ class People(Roster):
             delete: "hide", "trash" or "expunge"; "" leaves it.
             folders: paths of folders shown besides the inbox; None leaves them.
         """
-        mailbox = await self._records.mailbox(principal.mailbox_id)
-        settings: dict[str, object] = msgspec.json.decode(mailbox.settings or "{}", type=dict)
+        settings = await self._settings(principal)
         if delete:
             settings["pop_delete"] = delete
         if folders is not None:
             settings["pop_folders"] = folders
-        text = msgspec.json.encode(settings).decode()
-        await self._change_mailbox(principal, ChangeMailbox(settings=text))
+        text = await self._change_settings(principal, settings)
         self._record("pop-policy-changed", principal, settings=text)
 
     def pop_policy(self, mailbox: Mailbox | None) -> tuple[str, tuple[str, ...]]:
@@ -266,6 +304,16 @@ class People(Roster):
         text = mailbox.settings if mailbox else ""
         settings = msgspec.json.decode(text or "{}", type=_PopSettings)
         return settings.pop_delete, settings.pop_folders
+
+    async def _settings(self, principal: Principal) -> dict[str, object]:
+        mailbox = await self._records.mailbox(principal.mailbox_id)
+        settings: dict[str, object] = msgspec.json.decode(mailbox.settings or "{}", type=dict)
+        return settings
+
+    async def _change_settings(self, principal: Principal, settings: dict[str, object]) -> str:
+        text = msgspec.json.encode(settings).decode()
+        await self._change_mailbox(principal, ChangeMailbox(settings=text))
+        return text
 
     async def _change_mailbox(self, principal: Principal, change: ChangeMailbox) -> None:
         if not principal.mailbox_id:

@@ -5,7 +5,9 @@ import pytest
 from posthouse.model.address import Address
 from posthouse.model.errors import AccessDenied, NotFound
 from posthouse.model.people import PrincipalKind
-from posthouse.services.directory.addresses import Addresses
+from posthouse.model.rights import Rights
+from posthouse.services.directory.addresses import Addresses, SendRight
+from posthouse.services.directory.memberships import Memberships
 
 GROUP = PrincipalKind.GROUP
 
@@ -233,3 +235,76 @@ def test_what_was_found_is_believed_for_milliseconds_and_nobody_is_turned_away_u
     house.clock.now_s += 0.005
     with pytest.raises(NotFound):
         resolve(addresses, "al@example.org")
+
+
+def send_right(addresses, principal, text):
+    return addresses.send_right(principal, Address.parse(text))
+
+
+def grant(house, owner, grantee, rights):
+    house.directory.set_send_grant(owner.principal_id, grantee.principal_id, rights)
+
+
+def test_send_grants_to_a_person(house, addresses):
+    alice, bob = house.add("alice@example.org"), house.add("bob@example.org")
+    office = house.add("office@example.org", kind=PrincipalKind.SHARED)
+    house.directory.add_alias("desk@example.org", office.principal_id)
+    for rights, right in (
+        (Rights.NONE, SendRight.NONE),
+        (Rights.SEND_ON_BEHALF, SendRight.ON_BEHALF),
+        (Rights.SEND_AS, SendRight.AS),
+        (Rights.SEND_AS | Rights.SEND_ON_BEHALF, SendRight.AS),
+    ):
+        grant(house, office, alice, rights)
+        for text in ("office@example.org", "DESK+x@example.org"):
+            assert send_right(addresses, alice, text) is right
+            assert addresses.may_send_as(alice, Address.parse(text)) is (right is SendRight.AS)
+        assert send_right(addresses, bob, "office@example.org") is SendRight.NONE
+        assert send_right(addresses, office, "alice@example.org") is SendRight.NONE
+    assert send_right(addresses, alice, "alice@example.org") is SendRight.OWN
+    assert send_right(addresses, alice, "office@example.net") is SendRight.NONE
+
+
+def test_send_grants_to_a_group_reach_all_in_it(house, addresses):
+    alice, bob, carol = (house.add(f"{name}@example.org") for name in ("alice", "bob", "carol"))
+    office = house.add("office@example.org", kind=PrincipalKind.SHARED)
+    staff, inner, outer = (house.add(f"{n}@example.org", kind=GROUP) for n in ("s", "i", "o"))
+    house.directory.set_members(staff.principal_id, ["i@example.org", "bob@example.org"])
+    house.directory.set_members(inner.principal_id, ["alice@example.org", "s@example.org"])
+    house.directory.set_members(outer.principal_id, ["carol@example.org", "bob+x@example.org"])
+    grant(house, office, staff, Rights.SEND_ON_BEHALF)
+    assert send_right(addresses, alice, "office@example.org") is SendRight.ON_BEHALF
+    assert send_right(addresses, bob, "office@example.org") is SendRight.ON_BEHALF
+    assert send_right(addresses, carol, "office@example.org") is SendRight.NONE
+    grant(house, office, outer, Rights.SEND_AS)
+    assert send_right(addresses, carol, "office@example.org") is SendRight.AS
+    assert send_right(addresses, bob, "office@example.org") is SendRight.ON_BEHALF
+    house.directory.set_members(inner.principal_id, [])
+    assert send_right(addresses, alice, "office@example.org") is SendRight.NONE
+
+
+def test_a_groups_own_address_may_be_granted(house, addresses):
+    alice, staff = house.add("alice@example.org"), house.add("staff@example.org", kind=GROUP)
+    house.directory.set_members(staff.principal_id, ["alice@example.org"])
+    assert send_right(addresses, alice, "staff@example.org") is SendRight.NONE
+    grant(house, staff, staff, Rights.SEND_AS)
+    assert send_right(addresses, alice, "staff@example.org") is SendRight.AS
+
+
+def test_identities_are_remembered_until_the_directory_changes(house):
+    alice, staff = house.add("alice@example.org"), house.add("staff@example.org", kind=GROUP)
+    memberships = Memberships(house.directory)
+    assert memberships.identities(alice.principal_id) == {alice.principal_id}
+    house.directory.set_members(staff.principal_id, ["alice@example.org"])
+    both = {alice.principal_id, staff.principal_id}
+    assert memberships.identities(alice.principal_id) == both
+    assert memberships.identities(alice.principal_id) is memberships.identities(alice.principal_id)
+
+
+def test_whose_address(house, addresses):
+    alice = house.add("alice@example.org")
+    house.add("staff@example.org", kind=GROUP)
+    assert addresses.owner(Address.parse("Alice+x@example.org")) == alice
+    assert addresses.owner(Address.parse("staff@example.org")).kind is GROUP
+    assert addresses.owner(Address.parse("nobody@example.org")) is None
+    assert addresses.owner(Address.parse("alice@example.net")) is None

@@ -1,0 +1,1 @@
+"""Phones: who may synchronise, under which policy, and what a lost one is told."""

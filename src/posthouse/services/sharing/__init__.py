@@ -1,0 +1,1 @@
+"""Sharing: who may do what in a mailbox that is not theirs."""
