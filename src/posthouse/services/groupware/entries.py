@@ -1,4 +1,4 @@
-"""Entries: the one way in which appointments, tasks and contacts are made, read and changed.
+"""Entries: the one way in which appointments, tasks, contacts and notes are made, read, changed.
 
 Notes:
     Who may do it is asked where the door is. A change reads, changes and writes back under the

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from posthouse.formats.ical.appointment import appointment_from_ical, ical_from_appointment
+from posthouse.formats.ical.journal import ical_from_note, note_from_ical
 from posthouse.formats.ical.task import ical_from_task, task_from_ical
 from posthouse.formats.vcard.contact import contact_from_vcard, vcard_from_contact
 from posthouse.formats.vcard.group import group_from_vcard, is_group, vcard_from_group
@@ -20,6 +21,7 @@ from posthouse.model.appointment import Appointment
 from posthouse.model.contact import Contact, DistributionList
 from posthouse.model.errors import ParserFailed
 from posthouse.model.item import ItemColumns, ItemKind
+from posthouse.model.note import Note
 from posthouse.model.task import Task
 from posthouse.services.groupware.occurrences import last_end
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 _TEXT_MAX = 255
 _UID_MAX = 255
 
-Value = Appointment | Task | Contact | DistributionList
+Value = Appointment | Task | Contact | DistributionList | Note
 
 
 class View(Struct, frozen=True):
@@ -96,6 +98,14 @@ def _columns_of_list(value: DistributionList) -> ItemColumns:
     )
 
 
+def _columns_of_note(value: Note) -> ItemColumns:
+    return ItemColumns(
+        subject=_short(value.subject or value.body.strip().partition("\n")[0]),
+        item_class="IPM.StickyNote",
+        ical_uid=value.uid[:_UID_MAX],
+    )
+
+
 def _short(text: str) -> str:
     return text[:_TEXT_MAX]
 
@@ -132,6 +142,14 @@ VIEWS: dict[type, View] = {
         group_from_vcard,
         vcard_from_group,
         _columns_of_list,
+    ),
+    Note: View(
+        ItemKind.NOTE,
+        "IPM.StickyNote",
+        "text/calendar",
+        note_from_ical,
+        ical_from_note,
+        _columns_of_note,
     ),
 }
 """Model -> how it lies in the store."""

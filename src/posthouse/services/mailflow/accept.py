@@ -48,9 +48,11 @@ from posthouse.services.mailflow.envelope import (
 from posthouse.services.mailflow.filing import Filing, Message
 from posthouse.services.mailflow.loops import passed
 from posthouse.services.mailflow.plan import plan_for
-from posthouse.services.mailflow.receipts import Receipts, receipt_of
+from posthouse.services.mailflow.receipts import Receipts, receipt_of, receipt_of_key
 from posthouse.services.mailflow.room import Room
+from posthouse.services.mailflow.sent import mailboxes_for_copies
 from posthouse.services.mailflow.submission import (
+    Authorship,
     check_author,
     has_hidden_recipients,
     missing_fields,
@@ -132,7 +134,7 @@ class Mailflow:
         if (
             login is not None
             and sender is not None
-            and not self._addresses.may_send_as(login.principal, sender)
+            and not self._addresses.send_right(login.principal, sender)
         ):
             raise AccessDenied(f"{login.principal.address} may not send as {sender}")
 
@@ -177,8 +179,10 @@ class Mailflow:
         if been.received_count >= self._policy.received_max:
             raise MailLoop(f"{been.received_count} Received lines")
         login = received.origin.login
+        authorship = Authorship()
         if login is not None:
-            check_author(content.head, lambda a: self._addresses.may_send_as(login.principal, a))
+            who = login.principal
+            authorship = check_author(content.head, lambda a: self._addresses.send_right(who, a))
         plan = plan_for(
             received.recipients,
             self._addresses,
@@ -186,20 +190,21 @@ class Mailflow:
             may_relay=login is not None,
         )
         plan.raise_if_nobody()
-        message = self._message(received)
-        receipt = receipt_of(
-            message.sender,
-            received.recipients,
-            content.ref.blob_hash,
-            message.client_message_id,
-        )
+        if login is not None:
+            owners = map(self._addresses.owner, authorship.others)
+            plan.sent_in = await mailboxes_for_copies(self._store, login.principal, owners)
+            if not received.saves_copy and login.principal.mailbox_id in plan.sent_in:
+                plan.sent_in.remove(login.principal.mailbox_id)
+            plan.also = received.also
+        message = self._message(received, lacks_sender=authorship.lacks_sender)
+        receipt = _receipt(message)
         if not receipt:
             await self._commit(message, plan, b"")
         elif not await self._commit_once(message, plan, receipt):
             self._log(message, "repeated")
-            return Accepted(message.queue_id, receipt, was_echo=True)
+            return Accepted(message.queue_id, b"" if received.key else receipt, was_echo=True)
         self._log(message, "accepted", plan)
-        return Accepted(message.queue_id, receipt)
+        return Accepted(message.queue_id, b"" if received.key else receipt)
 
     async def _commit_once(self, message: Message, plan: Plan, receipt: bytes) -> bool:
         """Commit, unless the receipt stands: then the message is an echo, and the answer False."""
@@ -215,7 +220,7 @@ class Mailflow:
             self._receipts.finished(receipt, is_committed=stands)
         return True
 
-    def _message(self, received: Received) -> Message:
+    def _message(self, received: Received, *, lacks_sender: bool) -> Message:
         content, origin = received.content, received.origin
         now_ms = self._clock.now_ms()
         queue_id = f"{self._series}{next(self._serial):x}"
@@ -240,7 +245,12 @@ class Mailflow:
         if origin.login is not None:
             token = self._chance.token_bytes(12).hex()
             added, columns = missing_fields(
-                content.head, columns, self._policy.hostname, token, now_ms
+                content.head,
+                columns,
+                self._policy.hostname,
+                token,
+                now_ms,
+                origin.login.principal.address if lacks_sender else "",
             )
             if has_hidden_recipients(content.head):
                 shared = without_hidden_recipients(content, self._store.blobs)
@@ -262,8 +272,6 @@ class Mailflow:
         self, message: Message, plan: Plan, receipt: bytes, *, refuses_repeat: bool = False
     ) -> None:
         """Commit, leaving out mailboxes that turn out to be full."""
-        login = message.received.origin.login
-        plan.files_sent = login is not None and login.principal.mailbox_id != 0
         receipts = self._receipts
         for _ in range(_REFUSALS_MAX + 10):
             assembly = await self._filing.assemble(message, plan)
@@ -273,7 +281,7 @@ class Mailflow:
                 await self._store.apply(commit)
             except (QuotaExceeded, Conflict, NotFound) as error:
                 receipts.give_back(settled)
-                self._filing.reconsider(message, plan, commit, error)
+                await self._filing.reconsider(message, plan, commit, error)
             except BaseException:
                 receipts.give_back(settled)
                 raise
@@ -320,3 +328,17 @@ class Mailflow:
             Unavailable: the records could not be written; call again later.
         """
         await self._receipts.keep_flushed()
+
+
+def _receipt(message: Message) -> bytes:
+    """What names the acceptance: the client's key, else what the message is."""
+    received = message.received
+    login = received.origin.login
+    if received.key and login is not None:
+        return receipt_of_key(login.principal.principal_id, received.key)
+    return receipt_of(
+        message.sender,
+        received.recipients,
+        received.content.ref.blob_hash,
+        message.client_message_id,
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from posthouse.model.batch import AddItem, Batch, Commit
+from posthouse.model.batch import AddItem, Batch, Commit, Made, MoveItems
 
 if TYPE_CHECKING:
-    from posthouse.model.batch import Precondition
+    from posthouse.model.batch import Operation, Precondition
     from posthouse.model.blob import StagedBlob
     from posthouse.model.ids import BlobHash, FolderId, MailboxId
     from posthouse.model.item import NewItem
@@ -20,7 +20,7 @@ class Assembly:
     __slots__ = ("_blobs", "_operations", "_preconditions", "_queued")
 
     def __init__(self) -> None:
-        self._operations: dict[MailboxId, list[AddItem]] = {}
+        self._operations: dict[MailboxId, list[Operation]] = {}
         self._preconditions: dict[MailboxId, tuple[Precondition, ...]] = {}
         self._queued: list[NewQueued] = []
         self._blobs: dict[BlobHash, StagedBlob] = {}
@@ -28,6 +28,18 @@ class Assembly:
     def add_item(self, mailbox_id: MailboxId, folder_id: FolderId, item: NewItem) -> None:
         """File an item."""
         self._operations.setdefault(mailbox_id, []).append(AddItem(folder_id, item))
+
+    def add_item_through(
+        self, mailbox_id: MailboxId, folder_id: FolderId, target: FolderId, item: NewItem
+    ) -> None:
+        """File an item that comes to one folder and goes on to another at once."""
+        self.add_item(mailbox_id, folder_id, item)
+        made = Made(len(self._operations[mailbox_id]) - 1)
+        self.do(mailbox_id, MoveItems(folder_id, (made,), target))
+
+    def do(self, mailbox_id: MailboxId, operation: Operation) -> None:
+        """Anything else that shall be done in a mailbox."""
+        self._operations.setdefault(mailbox_id, []).append(operation)
 
     def require(self, mailbox_id: MailboxId, precondition: Precondition) -> None:
         """The mailbox's batch shall hold only under this condition."""

@@ -14,7 +14,9 @@ from posthouse.model.queue import Notify
 
 if TYPE_CHECKING:
     from posthouse.model.address import Address
+    from posthouse.model.batch import Operation
     from posthouse.model.blob import StagedBlob
+    from posthouse.model.ids import MailboxId
     from posthouse.model.people import Login
 
 
@@ -124,6 +126,11 @@ class Received(Struct, frozen=True):
         wants_headers_only: RET=HDRS.
         needs_smtputf8: SMTPUTF8 was said.
         is_8bit: BODY=8BITMIME was said, or there are octets above 127.
+        saves_copy: of a submission: whether a copy goes to the submitter's Sent Items.
+        key: of a submission: the client's own name for it, at most 64 octets. The same key of the
+            same person is taken in once, whatever it holds; b"" none.
+        also: done in the same commit; all left out when something they need is gone. None refers to
+            another by ``Made``.
     """
 
     sender: Address | None
@@ -134,6 +141,9 @@ class Received(Struct, frozen=True):
     wants_headers_only: bool = False
     needs_smtputf8: bool = False
     is_8bit: bool = False
+    saves_copy: bool = True
+    key: bytes = b""
+    also: tuple[tuple[MailboxId, Operation], ...] = ()
 
 
 class Accepted(Struct, frozen=True):
@@ -142,7 +152,7 @@ class Accepted(Struct, frozen=True):
     Attributes:
         queue_id: names it in the reply, the Received line and the log.
         receipt: for ``Mailflow.settle`` once the client is known to have heard the answer; b"" when
-            there is none.
+            there is none, or when the client's key names the message.
         was_echo: the client repeated a message whose answer got lost; nothing was stored again.
     """
 

@@ -28,12 +28,15 @@ from posthouse.services.mailflow.dsn import (
     wants_failure,
     wants_success,
 )
+from posthouse.services.mailflow.letter import Letter, beginning_of_staged
 from posthouse.services.mailflow.placement import Placement, forwarding_sender, local_prefix
-from posthouse.services.mailflow.sent import file_copy, sent_item
+from posthouse.services.mailflow.ruling import Ruling
+from posthouse.services.mailflow.sent import file_copy, filed_copy, sent_item
 
 if TYPE_CHECKING:
     from posthouse.model.batch import Commit
     from posthouse.model.blob import StagedBlob
+    from posthouse.model.ids import MailboxId
     from posthouse.model.item import ItemColumns
     from posthouse.ports.clock import Chance, Clock
     from posthouse.services.directory.addresses import Addresses
@@ -87,8 +90,10 @@ class Filing:
         chance: Chance,
         journal: Journal,
     ) -> None:
+        self._store = store
         self._placement = Placement(store)
         self._policy = policy
+        self._ruling = Ruling(store, addresses, policy, chance, self._placement, journal)
         self._reports = Reports(
             store, addresses, policy, clock, chance, placement=self._placement, journal=journal
         )
@@ -98,6 +103,7 @@ class Filing:
         assembly = Assembly()
         assembly.bring(message.shared)
         columns, ref = message.columns, message.shared.ref
+        book = self._ruling.book
         for mailbox_id, delivery in plan.deliveries.items():
             detail = "" if plan.ignores_detail else delivery.target.detail
             folder_id = None if detail else self._placement.known_inbox(mailbox_id)
@@ -105,25 +111,36 @@ class Filing:
                 folder_id = await self._placement.inbox(mailbox_id, detail)
             prefix = local_prefix(message.sender, delivery.target.principal.address, message.trace)
             item = NewItem(_MESSAGE, ref, message.at_ms, prefix, columns=columns)
-            assembly.add_item(mailbox_id, folder_id, item)
+            rules = book.known(mailbox_id, message.at_ms)
+            if rules is None:
+                rules = await book.read(mailbox_id)
+            if rules:
+                owner, letter = delivery.target.principal, _letter(message, delivery.recipient)
+                await self._ruling.file(assembly, letter, rules, owner, folder_id, item)
+            else:
+                assembly.add_item(mailbox_id, folder_id, item)
         if plan.foreign or plan.forwards:
             _enqueue(assembly, message, plan)
-        if plan.files_sent:
-            await self._file_sent(assembly, message)
+        if plan.sent_in:
+            await self._file_sent(assembly, message, plan)
         if (plan.refused or plan.has_wishes) and plan.reports and message.sender:
             await self._add_reports(assembly, message, plan)
+        for mailbox_id, operation in plan.also:
+            assembly.do(mailbox_id, operation)
         return assembly
 
-    async def _file_sent(self, assembly: Assembly, message: Message) -> None:
-        login = message.received.origin.login
-        if login is None:
-            return
+    async def _file_sent(self, assembly: Assembly, message: Message, plan: Plan) -> None:
         original = message.received.content
         assembly.bring(original)
-        mailbox_id = login.principal.mailbox_id
-        folder_id = await self._placement.special(mailbox_id, FolderRole.SENT)
         item = sent_item(original.ref, message.added, message.at_ms, message.columns)
-        file_copy(assembly, mailbox_id, folder_id, item)
+        for mailbox_id in plan.sent_in:
+            try:
+                folder_id = await self._placement.special(mailbox_id, FolderRole.SENT)
+            except NotFound:
+                if _is_own(message, mailbox_id):
+                    raise
+                continue  # removed a moment ago: nobody is left to look at a copy there
+            file_copy(assembly, mailbox_id, folder_id, item)
 
     async def _add_reports(self, assembly: Assembly, message: Message, plan: Plan) -> None:
         """Reports on recipients refused, and on successes that were asked for."""
@@ -168,34 +185,76 @@ class Filing:
             received.envelope_id,
         )
 
-    def reconsider(
+    async def reconsider(
         self, message: Message, plan: Plan, commit: Commit, error: PosthouseError
     ) -> None:
         """Change the plan after a commit that failed; raise when nothing is left to try."""
         match error:
             case QuotaExceeded():
                 self._without_full_mailbox(message, plan, commit, error)
-            case Conflict() if plan.files_sent:
-                plan.files_sent = False
+            case Conflict() if plan.sent_in:
+                await self._without_second_copies(message, plan)
+            case NotFound() | Conflict() if plan.also:
+                plan.also = ()
             case NotFound() if not plan.ignores_detail:
                 plan.ignores_detail = True
                 self._placement.forget()
             case _:
                 raise Unavailable(f"a mailbox has changed: {error}") from error
 
+    async def _without_second_copies(self, message: Message, plan: Plan) -> None:
+        """Leave out Sent Items where the message lies already; rather all than loop."""
+        message_id = message.columns.message_id
+        left = [
+            mailbox_id
+            for mailbox_id in plan.sent_in
+            if await filed_copy(self._store, mailbox_id, message_id) is None
+        ]
+        plan.sent_in = left if len(left) < len(plan.sent_in) else []
+
     def _without_full_mailbox(
         self, message: Message, plan: Plan, commit: Commit, error: QuotaExceeded
     ) -> None:
         mailbox_id = commit.batches[error.batch_index].mailbox_id
-        login = message.received.origin.login
-        if plan.files_sent and login is not None and login.principal.mailbox_id == mailbox_id:
-            raise error
-        if mailbox_id in plan.deliveries:
+        if mailbox_id in plan.sent_in:
+            if _is_own(message, mailbox_id):
+                raise error
+            # Perhaps it has room for the message itself, if it gets that one, too.
+            plan.sent_in.remove(mailbox_id)
+        elif mailbox_id in plan.deliveries:
             plan.refuse(mailbox_id, error)
             if not plan.has_takers:
                 raise error
+        elif any(mailbox_id == touched for touched, _ in plan.also):
+            plan.also = ()
         else:
             plan.reports = False
+
+
+def _is_own(message: Message, mailbox_id: MailboxId) -> bool:
+    login = message.received.origin.login
+    return login is not None and login.principal.mailbox_id == mailbox_id
+
+
+def _letter(message: Message, recipient: Recipient) -> Letter:
+    """As the rules of one recipient see it."""
+    received, content = message.received, message.shared
+    return Letter(
+        sender=message.sender,
+        head=content.head,
+        columns=message.columns,
+        content=content.ref,
+        trace=message.trace,
+        at_ms=message.at_ms,
+        plain=lambda: plain_of_staged(content),
+        beginning=lambda bytes_max: beginning_of_staged(content, bytes_max),
+        notify=recipient.notify,
+        original=recipient.original,
+        envelope_id=received.envelope_id,
+        wants_headers_only=received.wants_headers_only,
+        needs_smtputf8=received.needs_smtputf8,
+        is_8bit=received.is_8bit,
+    )
 
 
 def _enqueue(assembly: Assembly, message: Message, plan: Plan) -> None:

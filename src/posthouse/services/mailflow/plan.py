@@ -14,6 +14,7 @@ from posthouse.model.queue import Notify
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from posthouse.model.batch import Operation
     from posthouse.model.ids import MailboxId
     from posthouse.services.directory.addresses import Addresses, LocalTarget
     from posthouse.services.mailflow.envelope import Recipient
@@ -54,9 +55,10 @@ class Plan:
         refused: those who get nothing.
         expanded: recipients behind whom more than one mailbox or address stands.
         ignores_detail: deliver to Inbox whatever the address names.
-        files_sent: the submitter gets a copy in Sent Items.
+        sent_in: mailboxes that get a copy in Sent Items, the submitter's own first.
         reports: tell the sender about ``refused`` and of successes asked for.
         has_wishes: some recipient came with NOTIFY.
+        also: what the door wants done in the same commit.
     """
 
     deliveries: dict[MailboxId, Delivery] = field(default_factory=dict)
@@ -65,9 +67,10 @@ class Plan:
     refused: list[Refusal] = field(default_factory=list)
     expanded: set[str] = field(default_factory=set)
     ignores_detail: bool = False
-    files_sent: bool = False
+    sent_in: list[MailboxId] = field(default_factory=list)
     reports: bool = True
     has_wishes: bool = False
+    also: tuple[tuple[MailboxId, Operation], ...] = ()
 
     @property
     def has_takers(self) -> bool:

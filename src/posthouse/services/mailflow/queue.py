@@ -30,6 +30,7 @@ from posthouse.services.mailflow.backoff import BackOff
 from posthouse.services.mailflow.booking import Booking
 from posthouse.services.mailflow.envelope import SilentJournal, count_nothing
 from posthouse.services.mailflow.local_delivery import LocalDelivery
+from posthouse.services.mailflow.ruling import Ruling
 from posthouse.services.mailflow.schedule import Schedule
 from posthouse.services.mailflow.standing import Result
 from posthouse.services.mailflow.travel import Travel
@@ -112,7 +113,9 @@ class QueueRunner:
             tally=tally,
             pause_s=self._rules.pause_s,
         )
-        self._local = LocalDelivery(store, addresses, self._clock, self._booking)
+        placement = self._booking.placement
+        ruling = Ruling(store, addresses, policy, chance, placement, self._journal)
+        self._local = LocalDelivery(store, addresses, self._clock, self._booking, ruling)
         self._travel = Travel(store.blobs, router, courier, self._booking, BackOff(), self._clock)
         self._busy: dict[int, Leased] = {}
         self._lanes: defaultdict[str, Lane] = defaultdict(Lane)

@@ -32,6 +32,11 @@ def receipt_of(
     return sha256(f"{sender}\0{to}\0{message_id}\0".encode("utf-8", "replace") + blob_hash).digest()
 
 
+def receipt_of_key(principal_id: int, key: bytes) -> bytes:
+    """Names an acceptance by the client's own key; never settled, since keys are not used again."""
+    return sha256(b"key\0%d\0%b" % (principal_id, key)).digest()
+
+
 class Receipts:
     """Receipts of this process: under way, or settled but not yet forgotten by the records."""
 

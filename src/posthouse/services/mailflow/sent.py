@@ -11,16 +11,61 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from posthouse.model.batch import MessageIdAbsent
-from posthouse.model.folder import FolderRole
+from posthouse.model.errors import NotFound
+from posthouse.model.folder import FolderRole, MailboxKind
 from posthouse.model.item import Flags, ItemKind, NewItem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from posthouse.model.blob import BlobRef
+    from posthouse.model.folder import Mailbox
     from posthouse.model.ids import FolderId, MailboxId
     from posthouse.model.item import ItemColumns, Place
+    from posthouse.model.people import Principal
     from posthouse.services.mailflow.assembly import Assembly
     from posthouse.store.store import Store
+
+
+class _Settings(msgspec.Struct):
+    keeps_sent: bool | None = None
+
+
+def keeps_sent(mailbox: Mailbox) -> bool:
+    """Whether a copy of what others send in this mailbox's name is filed in it."""
+    try:
+        settings = msgspec.json.decode(mailbox.settings or "{}", type=_Settings)
+    except msgspec.DecodeError:
+        settings = _Settings()
+    if settings.keeps_sent is None:
+        return mailbox.kind is MailboxKind.SHARED
+    return settings.keeps_sent
+
+
+async def mailboxes_for_copies(
+    store: Store, submitter: Principal, authors: Iterable[Principal | None]
+) -> list[MailboxId]:
+    """Where a submission is filed: the submitter's mailbox, then those of others it is sent for.
+
+    Args:
+        store: the store.
+        submitter: who logged in.
+        authors: whoever else has an address in From; groups have no mailbox to file in.
+    """
+    found = {submitter.mailbox_id: None} if submitter.mailbox_id else {}
+    for author in authors:
+        if author is None or not author.mailbox_id or author.mailbox_id in found:
+            continue
+        try:
+            mailbox = await store.records.mailbox(author.mailbox_id)
+        except NotFound:
+            continue
+        if keeps_sent(mailbox):
+            found[author.mailbox_id] = None
+    return list(found)
 
 
 async def filed_copy(store: Store, mailbox_id: MailboxId, message_id: str) -> Place | None:

@@ -1,10 +1,13 @@
 """What a submission must be, and what the server adds to it or takes away.
 
-Spec: RFC 6409 §6.1 (sender), §8.1 to 8.3 (Sender, Date, Message-ID), RFC 5322 §3.6.3 (Bcc).
+Spec: RFC 6409 §6.1 (sender), §8.1 to 8.3 (Sender, Date, Message-ID), RFC 5322 §3.6.2 (Sender),
+    §3.6.3 (Bcc).
 
 Notes:
     The author fields are bound to the login: exactly one From, at most one Sender, and every
-    address in them must be the login's own. A line that no parser agrees on (white space before the
+    address in them must be one that the login may send as. Who writes on somebody's behalf stands
+    in Sender with an address of their own; where the client left that out, the server adds it.
+    A line that no parser agrees on (white space before the
     colon, no colon at all) could be read as a second From by a client, so any line that looks like
     one counts as one. Bcc is taken out on the wire form: dot-stuffing cannot touch such a line or
     its continuations.
@@ -12,6 +15,7 @@ Notes:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -23,6 +27,7 @@ from posthouse.formats.mime.trace import header_line
 from posthouse.model.address import Address
 from posthouse.model.blob import BlobForm
 from posthouse.model.errors import AccessDenied, TooLarge
+from posthouse.services.directory.addresses import SendRight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +42,29 @@ _HIDDEN_FIELDS = (b"bcc", b"resent-bcc")
 _CHUNK = 1 << 20
 
 
-def check_author(head: bytes, may_send_as: Callable[[Address], bool]) -> None:
-    """Refuse a message whose author fields are not the login's own.
+@dataclass(frozen=True, slots=True)
+class Authorship:
+    """Who wrote a submission.
+
+    Attributes:
+        others: authors that the login itself is not, in order.
+        lacks_sender: some of them may only be written for with the login as Sender, and there is
+            no such field yet.
+    """
+
+    others: tuple[Address, ...] = ()
+    lacks_sender: bool = False
+
+
+_OWN_WORK = Authorship()
+
+
+def check_author(head: bytes, right_to: Callable[[Address], SendRight]) -> Authorship:
+    """Refuse a message whose author fields the login may not use.
+
+    Args:
+        head: the message's beginning.
+        right_to: how far the login may use an address.
 
     Raises:
         AccessDenied: no From, two of them, two Senders, no address, or someone else's.
@@ -47,9 +73,17 @@ def check_author(head: bytes, may_send_as: Callable[[Address], bool]) -> None:
     found = {name: _values(block, name) for name in _AUTHOR_FIELDS}
     if len(found[b"from"]) != 1 or len(found[b"sender"]) > 1:
         raise AccessDenied("the message needs exactly one From field and at most one Sender")
-    for name, values in found.items():
-        for value in values:
-            _check_own(name, value, may_send_as)
+    authors = _usable(b"from", found[b"from"][0], right_to)
+    senders = _usable(b"sender", found[b"sender"][0], right_to) if found[b"sender"] else []
+    if any(right is SendRight.ON_BEHALF for _, right in senders):
+        raise AccessDenied("sender is not an address of the login")
+    if all(right is SendRight.OWN for _, right in authors):
+        return _OWN_WORK
+    on_behalf = any(right is SendRight.ON_BEHALF for _, right in authors)
+    if on_behalf and any(right is not SendRight.OWN for _, right in senders):
+        raise AccessDenied("on behalf of somebody only with an own address as Sender")
+    others = tuple(address for address, right in authors if right is not SendRight.OWN)
+    return Authorship(others, lacks_sender=on_behalf and not senders)
 
 
 def _values(block: bytes, name: bytes) -> list[bytes]:
@@ -69,24 +103,42 @@ def _suspects(block: bytes, name: bytes) -> int:
     return count
 
 
-def _check_own(name: bytes, value: bytes, may_send_as: Callable[[Address], bool]) -> None:
+def _usable(
+    name: bytes, value: bytes, right_to: Callable[[Address], SendRight]
+) -> list[tuple[Address, SendRight]]:
+    """The addresses of a field with what the login may do with each; never NONE."""
     entries = parse_addresses(value, addresses_max=100)
     if not entries or len(entries) >= 100:
         raise AccessDenied(f"{name.decode()} names nobody, or too many")
+    found: list[tuple[Address, SendRight]] = []
     for entry in entries:
         try:
             address = Address.parse(entry.address)
         except ValueError:
             raise AccessDenied(f"{name.decode()} holds something that is no address") from None
-        if not may_send_as(address):
+        right = right_to(address)
+        if right is SendRight.NONE:
             raise AccessDenied(f"{name.decode()} is not an address of the login")
+        found.append((address, right))
+    return found
 
 
 def missing_fields(
-    head: bytes, columns: ItemColumns, hostname: str, token: str, now_ms: int
+    head: bytes, columns: ItemColumns, hostname: str, token: str, now_ms: int, sender: str = ""
 ) -> tuple[bytes, ItemColumns]:
-    """Header lines for what a client left out, and the columns as they are then."""
+    """Header lines for what a client left out, and the columns as they are then.
+
+    Args:
+        head: the message's beginning.
+        columns: read from it.
+        hostname: right part of a new Message-ID.
+        token: left part of it.
+        now_ms: time for a Date.
+        sender: address for a Sender field that ``check_author`` misses; "" it misses none.
+    """
     added = b""
+    if sender:
+        added += header_line("Sender", f"<{sender}>")
     if not columns.message_id:
         columns = replace(columns, message_id=f"{token}@{hostname}")
         added += header_line("Message-ID", f"<{columns.message_id}>")

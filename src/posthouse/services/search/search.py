@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from posthouse.services.search.query import parse_query
 
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 CATCH_UP_S = 2.0
 _LIMIT_MAX = 10_000
+
+
+class Finds(Protocol):
+    """Finds items by words: a Search, or what opens one when it is needed."""
+
+    async def find(
+        self,
+        mailbox_id: MailboxId,
+        text: str,
+        folder_ids: Sequence[FolderId] | None = None,
+        limit: int = 100,
+    ) -> Sequence[ItemId]:
+        """See ``Search.find``."""
+        ...
 
 
 class Search:

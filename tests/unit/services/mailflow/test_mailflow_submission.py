@@ -17,6 +17,7 @@ from posthouse.model.blob import BlobForm
 from posthouse.model.errors import AccessDenied
 from posthouse.model.folder import FolderRole
 from posthouse.model.item import Flags, ItemColumns, ItemKind, NewItem
+from posthouse.services.directory.addresses import SendRight
 from posthouse.services.mailflow.sent import filed_copy
 from posthouse.services.mailflow.submission import check_author, without_hidden_recipients
 
@@ -191,7 +192,7 @@ def test_bcc_is_cut_out_of_a_spooled_message_too(tmp_path):
 @settings(max_examples=60)
 def test_check_author_ends_in_a_verdict(noise):
     with pytest.raises(AccessDenied):
-        check_author(noise, lambda _: False)
+        check_author(noise, lambda _: SendRight.NONE)
 
 
 LINES = st.lists(

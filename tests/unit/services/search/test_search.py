@@ -1,11 +1,20 @@
 """From the change log into the index, and found."""
 
+import msgspec
 import pytest
 
 from posthouse.backends.memory.fulltext import MemoryFullText
 from posthouse.backends.sqlite.fulltext import SqliteFullText
-from posthouse.formats.mime.card import search_text
-from posthouse.model.batch import Batch, ChangeFlags, Commit, ExpungeItems, MoveItems, RemoveFolder
+from posthouse.formats.mime.card import digest, digests, read_card
+from posthouse.model.batch import (
+    Batch,
+    ChangeFlags,
+    ChangeProperties,
+    Commit,
+    ExpungeItems,
+    MoveItems,
+    RemoveFolder,
+)
 from posthouse.model.errors import ParserFailed
 from posthouse.model.item import Flags
 from posthouse.services.search.indexer import Indexer, folders_behind
@@ -20,16 +29,18 @@ async def at_once(work):
 
 
 class Words:
-    """The parse pool, and how often it was asked."""
+    """The parse pool: how many messages it was shown, and in how many calls."""
 
     def __init__(self):
         self.count = 0
+        self.calls = 0
 
-    async def __call__(self, plain):
-        self.count += 1
-        if b"poison" in plain:
+    async def __call__(self, contents):
+        self.calls += 1
+        if b"poison" in contents:
             raise ParserFailed("too odd")
-        return search_text(plain)
+        self.count += len(msgspec.msgpack.decode(contents))
+        return digests(contents)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -141,3 +152,59 @@ def test_queries_are_bounded():
     assert len(parse_query("a " * 500).terms) == TERMS_MAX
     assert parse_query("x" * 5000).terms[0].text == "x" * 200
     assert parse_query("!!! *").terms == ()
+
+
+def test_every_message_gets_its_card_a_page_at_a_time(house):
+    for number in range(150):
+        add(house, number, "words")
+    add(house, 150, "poison")
+    commits = []
+    apply_really = house.records.apply
+
+    async def counted(commit):
+        commits.append(commit)
+        return await apply_really(commit)
+
+    house.records.apply = counted
+    assert house.run(house.indexer.run_once()) > 0
+    assert len(commits) == 2
+    # Two pages; of the second every message alone, since one is too odd.
+    assert house.words.calls == 1 + 1 + 51
+    cards = {item.columns.subject: read_card(item.card) for _, _, item in house.listing("Inbox")}
+    assert cards.pop("s150") is None
+    assert all(card.envelope.subject == subject for subject, card in cards.items())
+    assert house.run(house.indexer.run_once()) == 0
+    assert len(commits) == 2
+
+
+def test_a_card_that_is_there_is_not_written_again(house):
+    add(house, 1, "words")
+    (item_id,) = ids_in(house, "Inbox")
+    (_, _, item) = house.listing("Inbox")[0]
+    card = digest_of(house, item).card
+    apply(house, ChangeProperties(item_id, card=card))
+    apply_really, house.records.apply = house.records.apply, None
+    assert house.run(house.indexer.run_once()) > 0
+    house.records.apply = apply_really
+    assert find(house, "words") == ["s1"]
+
+
+def digest_of(house, item):
+    return digest(house.store.blobs.read_plain(item.blob))
+
+
+def test_what_many_got_is_looked_at_once(house):
+    for folder in ("Work", "Home", "Club"):
+        add(house, 1, "the same", FoundFolder((folder,)))
+    house.run(house.indexer.run_once())
+    assert house.words.count == 1
+    assert find(house, "same") == ["s1"] * 3
+
+
+def test_a_slice_of_time_ends_it_and_the_rest_comes_later(house):
+    add(house, 1, "plan")
+    mailbox_id, now = house.mailbox_id, house.clock.monotonic_s()
+    assert house.run(house.indexer.advance([mailbox_id, 99], now)) == [mailbox_id, 99]
+    assert house.words.count == 0
+    assert house.run(house.indexer.advance([mailbox_id, 99], now + 1)) == []
+    assert house.words.count == 1

@@ -1,0 +1,1 @@
+"""Out of office: settings, and the assistant that answers."""
