@@ -89,7 +89,7 @@ def _verbs(command: Path) -> list[str]:
         return []
     first_line = (ast.get_docstring(ast.parse(command.read_text("utf-8"))) or "").split("\n")[0]
     several = VERBS.search(first_line)
-    return several[0].split(", ") if several else [command.stem.removesuffix("_").upper()]
+    return several[0].split(", ") if several else [command.stem.replace("_", "").upper()]
 
 
 def _specs() -> list[str]:

@@ -103,7 +103,6 @@ def test_an_alias_leads_to_its_owner(ask, house):
 @pytest.mark.parametrize(
     ("address", "schema", "code"),
     [
-        ("alice@example.org", MOBILE, "601"),
         ("alice@example.org", "http://example.com/other", "601"),
         ("nobody@example.org", OUTLOOK, "501"),
         ("alice@elsewhere.example", OUTLOOK, "501"),
@@ -115,6 +114,13 @@ def test_pox_errors(ask, address, schema, code):
     root = pox(ask, address, schema)
     assert text(root, "ErrorCode") == code
     assert root.find(".//{*}Error").get("Time").count(":") == 2
+
+
+def test_phones_find_where_they_synchronise(ask, house):
+    root = pox(ask, "alice@example.org", MOBILE)
+    assert text(root, "Action/{*}Settings/{*}Server/{*}Type") == "MobileSync"
+    url = f"https://mail.example.org:{house.ports['https']}/Microsoft-Server-ActiveSync"
+    assert text(root, "Action/{*}Settings/{*}Server/{*}Url") == url
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,11 @@ def test_version_2(ask, house):
         "Protocol": "AutodiscoverV1",
         "Url": f"https://mail.example.org:{house.ports['https']}/autodiscover/autodiscover.xml",
     }
-    for protocol in ("ActiveSync", "Ews", "Nonsense"):
+    assert json.loads(ask("GET", path + "ActiveSync")[2]) == {
+        "Protocol": "ActiveSync",
+        "Url": f"https://mail.example.org:{house.ports['https']}/Microsoft-Server-ActiveSync",
+    }
+    for protocol in ("Ews", "Nonsense"):
         status, _, body = ask("GET", path + protocol)
         assert (status, json.loads(body)["ErrorCode"]) == (200, "ProtocolNotSupported")
     status, _, body = ask(
@@ -229,9 +239,9 @@ def test_an_apple_device_installs_a_profile(ask, house):
     assert (status, headers["Content-Type"]) == (200, "application/x-apple-aspen-config")
     profile = plistlib.loads(body)
     (account,) = profile["PayloadContent"]
-    assert account["PayloadType"] == "com.apple.mail.managed"
+    assert account["PayloadType"] == "com.apple.eas.account"
     assert account["EmailAddress"] == "bob@example.org"
-    assert account["IncomingMailServerPortNumber"] == house.ports["pop3s"]
+    assert account["Host"].split(":")[0] == "mail.example.org"
     assert ask("GET", "/mobileconfig?email=" + quote("bob@example.org"))[2] == body, (
         "the same each time"
     )

@@ -11,7 +11,8 @@ STORE lines:                            DO lines:
     alice/Inbox has 2 items                 move alice/Inbox 2 Projects;  purge alice/Inbox 2 (for good)
     alice has put away 2 on phone           fail writes   /  fail reads   /  heal
     alice has put away 0                    disable alice /  revoke alice phone
-    the log has pop3.session deleted=1      policy alice {JSON}
+    office has put away 1 on alice phone    policy alice {JSON}
+    the log has pop3.session deleted=1      grant office alice REVIEWER   (in the whole mailbox; NONE takes away)
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from posthouse.model.batch import (
     ChangeMailbox,
     Commit,
     ExpungeItems,
+    GrantRights,
     MakeFolder,
     MoveItems,
 )
@@ -42,7 +44,9 @@ from posthouse.model.blob import BlobForm
 from posthouse.model.folder import FolderClass, FolderRole, MailboxKind
 from posthouse.model.ids import DeviceId, FolderId, Uid, ViewId
 from posthouse.model.item import ItemKind, NewItem
-from posthouse.model.people import Principal, PrincipalKind, Secret
+from posthouse.model.people import Login, Principal, PrincipalKind, Secret
+from posthouse.model.rights import Rights
+from posthouse.protocols.pop3.reach import view_of
 from posthouse.runtime.metrics import Metrics
 from posthouse.services.directory.guesses import Guesses
 from posthouse.services.directory.login import Logins
@@ -153,10 +157,9 @@ class House:
             self._look_log(words[3], words[4:])
             return
         if words[1:4] == ["has", "put", "away"]:
-            device = words[6] if len(words) > 5 else ""
-            device_id = self.devices[words[0], device] if device else DeviceId(0)
+            view = self._view(words[0], words[6:])
             mailbox_id = self.people[words[0]].mailbox_id
-            hidden = await self.records.hidden_items(mailbox_id, ViewId(device_id), 0, 2000)
+            hidden = await self.records.hidden_items(mailbox_id, view, 0, 2000)
             assert len(hidden) == int(words[4]), f"{words[0]} has put away {list(hidden)}"
             return
         path, _, rest = question.partition(" has ")
@@ -171,6 +174,13 @@ class House:
             assert len(uids) == int(rest.split(" ")[0]), f"{path} has {len(uids)} items"
         else:
             raise AssertionError(f"not a question: {question!r}")
+
+    def _view(self, mailbox: str, device: list[str]) -> ViewId:
+        """Of ``phone``, of ``alice phone`` in a mailbox that is not hers, or of a password."""
+        name = device[0] if len(device) == 2 else mailbox
+        is_device = bool(device) and device[-1] != "password"
+        device_id = self.devices[name, device[-1]] if is_device else DeviceId(0)
+        return view_of(Login(self.people[name], device_id), self.people[mailbox].mailbox_id)
 
     def _look_log(self, event: str, wanted: list[str]) -> None:
         lines = [fields for name, fields in self.log.lines if name == event]
@@ -205,22 +215,34 @@ class House:
                 name, device = rest.split(" ")
                 principal_id = self.people[name].principal_id
                 self.directory.revoke_device(principal_id, self.devices[name, device])
+            case "grant":
+                await self._grant(*rest.split(" "))
             case "policy":
                 name, _, settings = rest.partition(" ")
                 await self.settle(name, settings)
             case _:
                 raise AssertionError(f"not a deed: {deed!r}")
 
+    async def _grant(self, owner: str, grantee: str, rights: str) -> None:
+        mailbox_id = self.people[owner].mailbox_id
+        root = await self.store.role_folder(mailbox_id, FolderRole.ROOT)
+        given = GrantRights(root.folder_id, self.people[grantee].principal_id, Rights[rights])
+        await self.records.apply(Commit((Batch(mailbox_id, (given,)),)))
+
     # --- making and changing
 
-    async def add_person(self, name: str, password: str) -> Principal:
+    async def add_mailbox(self, name: str, kind: PrincipalKind) -> Principal:
         mailbox = await self.records.create_mailbox(
-            MailboxKind.USER, self.chance.token_bytes(16), 1_700_000_000
+            MailboxKind[kind.name], self.chance.token_bytes(16), 1_700_000_000
         )
         principal = self.directory.add_principal(
-            PrincipalKind.USER, f"{name}@example.org", name.title(), mailbox.mailbox_id
+            kind, f"{name}@example.org", name.title(), mailbox.mailbox_id
         )
         self.people[name] = principal
+        return principal
+
+    async def add_person(self, name: str, password: str) -> Principal:
+        principal = await self.add_mailbox(name, PrincipalKind.USER)
         secret = self._secret(principal, password, DeviceId(0))
         self.directory.set_secret(principal.principal_id, secret)
         return principal
@@ -380,6 +402,16 @@ async def international(house: House) -> None:
     await house.deliver("alice/Inbox", message("Grüße"))
 
 
+async def shared(house: House) -> None:
+    """The mailbox office: two in the inbox (100 octets each), one in Projects (80); alice has one (90)."""
+    await house.add_mailbox("office", PrincipalKind.SHARED)
+    await house.make_folder("office/Projects")
+    await house.deliver("office/Inbox", message("One", 100))
+    await house.deliver("office/Inbox", message("Two", 100))
+    await house.deliver("office/Projects", message("Plan", 80))
+    await house.deliver("alice/Inbox", message("Own", 90))
+
+
 STORES: dict[str, Callable[[House], Coroutine[Any, Any, None]]] = {
     "empty": empty,
     "two-messages": two_messages,
@@ -389,6 +421,7 @@ STORES: dict[str, Callable[[House], Coroutine[Any, Any, None]]] = {
     "odd-messages": odd_messages,
     "imported": imported,
     "international": international,
+    "shared": shared,
 }
 
 _READS = frozenset({"contents", "items", "places", "hidden_items"})

@@ -21,7 +21,11 @@ COMMANDS = {
     "alias": "posthouse.app.commands.alias",
     "group": "posthouse.app.commands.group",
     "room": "posthouse.app.commands.room",
+    "shared": "posthouse.app.commands.shared",
+    "share": "posthouse.app.commands.share",
     "device": "posthouse.app.commands.device",
+    "phone": "posthouse.app.commands.phone",
+    "out-of-office": "posthouse.app.commands.ooo",
     "import": "posthouse.app.commands.import_mail",
     "export": "posthouse.app.commands.export_mail",
     "queue": "posthouse.app.commands.queue",
@@ -43,7 +47,7 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(COMMANDS[cmd_name])
-        name = f"{cmd_name}_" if cmd_name == "import" else cmd_name
+        name = f"{cmd_name}_" if cmd_name == "import" else cmd_name.replace("-", "_")
         command: click.Command = getattr(module, name)
         return command
 

@@ -16,6 +16,19 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from posthouse.app.config_sections import (
+    ActiveSyncSettings,
+    DevicePolicySettings,
+    LimitSettings,
+    ListenSettings,
+    LogSettings,
+    QueueSettings,
+    Seconds,
+    Size,
+    StoreSettings,
+    TlsSettings,
+    setting,
+)
 from posthouse.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,113 +51,15 @@ _ADMIN_PORTS = {"loopback": 2088, "public": 8088}
 _SIZE_UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _TIME_UNITS = {"": 1, "S": 1, "MIN": 60, "H": 3600, "DAYS": 86400, "DAY": 86400}
 
+_NEED_PASSWORD = (
+    "password_length_min",
+    "password_letters",
+    "allow_simple_password",
+    "password_days",
+    "wipe_after_failures",
+    "lock_after",
+)
 _SEPARATORS = ("+", "-", "_", "=", "#")
-
-Size = int
-Seconds = float
-
-
-def _key(default: Any, doc: str, kind: str = "", least: float = 0) -> Any:  # noqa: ANN401
-    metadata = {"doc": doc, "kind": kind, "least": least}
-    if isinstance(default, tuple):
-        return field(default_factory=lambda: default, metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-@dataclass(frozen=True, slots=True)
-class ListenSettings:
-    """Where each door listens: lists of "host:port"; ["none"] closes the door."""
-
-    smtp: tuple[str, ...] = _key((), "mail from other hosts (MX); default: by profile", "listen")
-    submission: tuple[str, ...] = _key((), "mail from people, STARTTLS", "listen")
-    submissions: tuple[str, ...] = _key((), "mail from people, TLS from the start", "listen")
-    lmtp: tuple[str, ...] = _key((), "mail from a local MTA; closed by default", "listen")
-    pop3: tuple[str, ...] = _key((), "POP3, STLS", "listen")
-    pop3s: tuple[str, ...] = _key((), "POP3, TLS from the start", "listen")
-    http: tuple[str, ...] = _key((), "sends clients to https", "listen")
-    https: tuple[str, ...] = _key((), "Autodiscover and what speaks HTTP", "listen")
-    admin: tuple[str, ...] = _key((), "health and metrics; keep it on loopback", "listen")
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """Certificate of every door."""
-
-    certificate: str = _key(
-        "", "PEM file with the chain; default: DIR/tls/server.pem, made by init"
-    )
-    key: str = _key("", "PEM file with the private key; default: DIR/tls/server.key")
-
-
-@dataclass(frozen=True, slots=True)
-class LimitSettings:
-    """Limits that are enforced while reading."""
-
-    message_size_max: Size = _key(50 << 20, "largest message taken in", "size", 1024)
-    recipients_max: int = _key(1000, "recipients of one message", least=100)
-    recipients_per_session_max: int = _key(5000, "recipients of one SMTP session", least=100)
-    errors_before_login_max: int = _key(5, "errors before a stranger is shown the door", least=1)
-    errors_max: int = _key(20, "errors before anyone is shown the door", least=1)
-    received_max: int = _key(50, "Received lines before a message counts as looping", least=10)
-    connections_max: int = _key(
-        10_000, "connections of one worker; a tenth is kept for people logged in", least=10
-    )
-    connections_per_address: int = _key(100, "connections from one address", least=1)
-    strangers_per_address: int = _key(20, "connections from one address before login", least=1)
-    unlimited_networks: tuple[str, ...] = _key(
-        ("127.0.0.0/8", "::1/128"), "networks without a limit per address"
-    )
-    login_deadline: Seconds = _key(60.0, "time to log in", "time", 1)
-    pop3_idle: Seconds = _key(600.0, "silence before a POP3 session ends", "time", 1)
-    pop3_login_delay: Seconds = _key(
-        0.0, "time between two POP3 logins of one device; 0 none", "time"
-    )
-    smtp_idle: Seconds = _key(300.0, "silence before an SMTP session ends", "time", 1)
-    recipients_per_hour: int = _key(100, "recipients a person may write to in an hour; 0 no limit")
-    recipients_per_day: int = _key(500, "recipients a person may write to in a day; 0 no limit")
-    space_floor: Size = _key(
-        1 << 30,
-        "free disk below which nothing new is taken in (twice the message size at least)",
-        "size",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSettings:
-    """Mail to other hosts."""
-
-    smarthost: str = _key("", 'send all foreign mail through "host:port"')
-    smarthost_login: str = _key("", "login at the smarthost")
-    smarthost_password_file: str = _key("", "file with the password for it")
-    smarthost_tls: str = _key("opportunistic", "opportunistic, required, implicit or none")
-    nameservers: tuple[str, ...] = _key((), "name servers to ask; default: the system's")
-    per_destination: int = _key(4, "connections to one destination", least=1)
-    at_once: int = _key(32, "messages under way at once", least=1)
-    warn_after: Seconds = _key(4 * 3600.0, "tell the sender of a delay after", "time", 60)
-    give_up_after: Seconds = _key(5 * 86400.0, "return the message after", "time", 60)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSettings:
-    """What is kept, and for how long."""
-
-    recoverable_days: int = _key(14, "days that deleted items can be brought back")
-    tombstone_days: int = _key(60, "days a client may stay away and still synchronise", least=1)
-    blob_grace_hours: int = _key(
-        48, "hours before unused content is given back to the disk", least=1
-    )
-    listing_cache: Size = _key(
-        128 << 20, "memory of one worker for folder listings", "size", 1 << 20
-    )
-    default_quota: Size = _key(0, "quota of new mailboxes; 0 none", "size")
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """The log: one JSON object a line."""
-
-    level: str = _key("info", "debug, info, warning or error")
-    file: str = _key("", "file to write to; default: standard error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +71,22 @@ class Config:
     """
 
     data: Path
-    profile: str = _key("loopback", "loopback (127.0.0.1, ports + 2000) or public (standard ports)")
-    hostname: str = _key("localhost", "our name for other hosts; the certificate carries it")
-    workers: int = _key(0, "worker processes; 0: one for every two cores")
-    user: str = _key("", "user to become after binding the ports, when started as root")
-    allow_plaintext_auth: bool = _key(
+    profile: str = setting(
+        "loopback", "loopback (127.0.0.1, ports + 2000) or public (standard ports)"
+    )
+    hostname: str = setting("localhost", "our name for other hosts; the certificate carries it")
+    workers: int = setting(0, "worker processes; 0: one for every two cores")
+    user: str = setting("", "user to become after binding the ports, when started as root")
+    allow_plaintext_auth: bool = setting(
         default=False, doc="take passwords without TLS (never on the internet)"
     )
-    detail_separator: str = _key("+", "what separates alice from a folder in alice+Projects")
+    detail_separator: str = setting("+", "what separates alice from a folder in alice+Projects")
     listen: ListenSettings = field(default_factory=ListenSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    activesync: ActiveSyncSettings = field(default_factory=ActiveSyncSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
     def listeners(self) -> dict[str, tuple[tuple[str, int], ...]]:
@@ -203,8 +121,12 @@ SECTIONS: dict[str, Any] = {
     "limits": LimitSettings,
     "queue": QueueSettings,
     "store": StoreSettings,
+    "activesync": ActiveSyncSettings,
+    "activesync.policy": DevicePolicySettings,
     "log": LogSettings,
 }
+"""Name of the table -> what is in it; keys that are tables themselves stand below with a dot."""
+_NAMES_OF_TYPES = {"Path": object, "Size": Size, "Seconds": Seconds}
 
 
 def address_from_text(text: str) -> tuple[str, int]:
@@ -254,6 +176,7 @@ def _check(config: Config, path: str) -> None:
             config.queue.smarthost_tls,
             ("opportunistic", "required", "implicit", "none"),
         ),
+        ("activesync.new_devices", config.activesync.new_devices, ("allow", "quarantine", "block")),
     )
     for key, value, allowed in choices:
         if value not in allowed:
@@ -266,6 +189,7 @@ def _check(config: Config, path: str) -> None:
         except ValueError as e:
             raise ConfigurationError(f"{path}: queue.smarthost: {e}") from None
     _check_names(config, path)
+    _check_device_policy(config.activesync.policy, path)
     if not config.hostname or any(c.isspace() for c in config.hostname):
         raise ConfigurationError(
             f"{path}: hostname: give the full name of this host, e.g. mail.example.org"
@@ -300,6 +224,21 @@ def _check_names(config: Config, path: str) -> None:
         )
 
 
+def _check_device_policy(policy: DevicePolicySettings, path: str) -> None:
+    if 0 < policy.wipe_after_failures < 4:
+        raise ConfigurationError(
+            f"{path}: activesync.policy.wipe_after_failures: must be 0 or from 4 to 16,"
+            f" got {policy.wipe_after_failures}"
+        )
+    free = DevicePolicySettings()
+    for key in _NEED_PASSWORD:
+        if not policy.password_required and getattr(policy, key) != getattr(free, key):
+            raise ConfigurationError(
+                f"{path}: activesync.policy.{key}: means nothing without a code;"
+                " add password_required = true"
+            )
+
+
 def _nameserver(text: str) -> object:
     try:
         return ipaddress.ip_address(text)
@@ -308,7 +247,7 @@ def _nameserver(text: str) -> object:
 
 
 def _read_section(cls: Any, tree: dict[str, Any], path: str, section: str, **given: object) -> Any:  # noqa: ANN401
-    hints = get_type_hints(cls, {**globals(), "Path": object})
+    hints = get_type_hints(cls, {**globals(), **_NAMES_OF_TYPES})
     known = {f.name: f for f in fields(cls) if f.name not in given}
     values: dict[str, object] = dict(given)
     for key, value in tree.items():
@@ -359,9 +298,16 @@ def _read_value(value: Any, kind: Any, meta: Any, where: str) -> object:  # noqa
             float: "a number",
         }
         raise ConfigurationError(f"{where}: expected {name.get(kind, kind)}, got {value!r}")
-    if isinstance(value, int | float) and not isinstance(value, bool) and value < meta["least"]:
-        raise ConfigurationError(f"{where}: must be at least {meta['least']}, got {value}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_range(value, meta, where)
     return value
+
+
+def _check_range(value: float, meta: Any, where: str) -> None:  # noqa: ANN401
+    if value < meta["least"]:
+        raise ConfigurationError(f"{where}: must be at least {meta['least']}, got {value}")
+    if value > meta["most"]:
+        raise ConfigurationError(f"{where}: must be at most {meta['most']}, got {value}")
 
 
 def _check_listen(values: list[str], special: str, where: str) -> None:

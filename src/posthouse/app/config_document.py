@@ -24,13 +24,22 @@ def document(profile: str, hostname: str) -> str:
             lines += [f"# {f.metadata['doc']}", f"#{f.name} = {_toml(f.default)}", ""]
     for f in top:
         if not f.metadata:
-            section = SECTIONS[f.name]
-            lines += [f"# --- {section.__doc__}", f"#[{f.name}]"]
-            for key in fields(section):
-                default = key.default_factory() if callable(key.default_factory) else key.default
-                lines += [f"# {key.metadata['doc']}", f"#{key.name} = {_toml(default)}"]
-            lines.append("")
+            lines += _section(f.name)
     return "\n".join(lines)
+
+
+def _section(name: str) -> list[str]:
+    """A table with its keys, and those below it."""
+    section = SECTIONS[name]
+    lines = [f"# --- {section.__doc__}", f"#[{name}]"]
+    below: list[str] = []
+    for key in fields(section):
+        if key.metadata:
+            default = key.default_factory() if callable(key.default_factory) else key.default
+            lines += [f"# {key.metadata['doc']}", f"#{key.name} = {_toml(default)}"]
+        else:
+            below += _section(f"{name}.{key.name}")
+    return [*lines, "", *below]
 
 
 def _toml(value: object) -> str:

@@ -6,10 +6,12 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from posthouse import __version__
+from posthouse.app.activesync import activesync_door
 from posthouse.app.config import STANDARD_PORTS
 from posthouse.protocols.autodiscover.answers import Announced, MailService, Tls
 from posthouse.protocols.autodiscover.server import PATHS as AUTODISCOVER_PATHS
 from posthouse.protocols.autodiscover.server import AutodiscoverDoor, AutodiscoverServices
+from posthouse.protocols.eas.server import PATH as ACTIVESYNC_PATH
 from posthouse.protocols.pop3.server import pop3_session_factory
 from posthouse.protocols.pop3.settings import Pop3Services, Pop3Settings
 from posthouse.protocols.smtp.rates import SendingRates
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from posthouse.runtime.logs import Log
     from posthouse.runtime.metrics import Metrics
     from posthouse.services.mailflow.accept import Mailflow
+    from posthouse.services.search.search import Finds
 
 IMPLICIT_TLS = frozenset({"pop3s", "submissions", "https"})
 SMTP_ROLES = {
@@ -50,12 +53,14 @@ REFUSALS = {
 
 
 def session_factories(
-    house: House, mailflow: Mailflow, log: Log, metrics: Metrics
+    house: House, mailflow: Mailflow, search: Finds, log: Log, metrics: Metrics
 ) -> dict[str, Callable[[], Session]]:
     """Listener name -> what makes its sessions."""
     config = house.config
     pop3 = pop3_session_factory(
-        Pop3Services(house.store, house.logins, _pop3(config), log, metrics, house.chance)
+        Pop3Services(
+            house.store, house.logins, _pop3(config), log, metrics, house.chance, house.access
+        )
     )
     factories = {"pop3": pop3, "pop3s": pop3}
     limits = _smtp_limits(config)
@@ -81,7 +86,9 @@ def session_factories(
             rates,
         )
         factories[name] = smtp_session_factory(services)
-    site = HttpSite(_http_doors(house))
+    doors = _http_doors(house)
+    doors[ACTIVESYNC_PATH.lower()] = activesync_door(house, mailflow, search, log)
+    site = HttpSite(doors)
     web = http_session_factory(HttpServices(site, HttpLimits(), house.clock, log))
     return {**factories, "http": web, "https": web}
 
@@ -113,7 +120,7 @@ def announced(config: Config) -> Announced:
         for name, kind, tls in kinds
         if name in ports
     )
-    return Announced(config.hostname, site, mail)
+    return Announced(config.hostname, site, mail, f"{site}{ACTIVESYNC_PATH}")
 
 
 def _pop3(config: Config) -> Pop3Settings:

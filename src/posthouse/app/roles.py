@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from posthouse.app import housekeeping
+from posthouse.app import assisting, housekeeping
 from posthouse.app.config import address_from_text
 from posthouse.app.doors import IMPLICIT_TLS, REFUSALS, session_factories
 from posthouse.app.housekeeping import Housekeeper
-from posthouse.app.searching import INDEX_S, Searching
+from posthouse.app.searching import RETRY_S, Searching
 from posthouse.app.wiring import make_house
 from posthouse.model.errors import PosthouseError
 from posthouse.ports.courier import TlsNeed
+from posthouse.ports.hints import Hears
 from posthouse.protocols.smtp.client import SmtpCourier
 from posthouse.runtime import metrics_table
 from posthouse.runtime.admin_http import METRICS_TYPE, AdminHttp, Page
@@ -36,15 +37,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from posthouse.app.config import Config, QueueSettings
+    from posthouse.app.config import Config
+    from posthouse.app.config_sections import QueueSettings
     from posthouse.app.wiring import House
     from posthouse.runtime.children import ChildContext, ChildLife
     from posthouse.runtime.logs import Log, LogWriter
     from posthouse.runtime.metrics import Metrics
     from posthouse.runtime.metrics_table import Slot
     from posthouse.services.mailflow.accept import Mailflow
+    from posthouse.services.search.search import Finds
 
 _DRAIN_S = 15.0
+_SETTLED_S = 300.0
+"""After a start, before work that can wait."""
 _TALLIES: dict[str, Slot] = {
     "queue_added": metrics_table.QUEUE_ADDED,
     "store_commits": metrics_table.STORE_COMMITS,
@@ -105,7 +110,7 @@ class Roles:
                 life.loop,
                 workers=self.workers,
                 in_thread=offload.in_thread,
-                wants_mailboxes=context.role == "worker",
+                hears=Hears.EVERYTHING if context.role == "worker" else Hears.GATHERED,
                 tally=self.tally,
             )
             try:
@@ -128,7 +133,8 @@ class Roles:
     async def _worker(self, life: ChildLife, house: House) -> None:
         tasks = Tasks(life.loop)
         mailflow = house.mailflow(self.log, self.tally, self.board)
-        listeners = self._listeners(life, house, mailflow)
+        searching = Searching(house, self.log, self.metrics)
+        listeners = self._listeners(life, house, mailflow, searching)
         life.on_reload.append(self._reload_certificate)
         settling = tasks.start(self._settle(mailflow))
         rehearse(self.tls)
@@ -143,8 +149,11 @@ class Roles:
             await settling
         with suppress(PosthouseError):
             await mailflow.flush_settled()
+        searching.close()
 
-    def _listeners(self, life: ChildLife, house: House, mailflow: Mailflow) -> list[Listener]:
+    def _listeners(
+        self, life: ChildLife, house: House, mailflow: Mailflow, search: Finds
+    ) -> list[Listener]:
         limits = self.config.limits
         budget = Budget(
             Limits(
@@ -154,7 +163,7 @@ class Roles:
                 unlimited_networks=limits.unlimited_networks,
             )
         )
-        factories = session_factories(house, mailflow, self.log, self.metrics)
+        factories = session_factories(house, mailflow, search, self.log, self.metrics)
         return [
             Listener(
                 life.loop,
@@ -199,6 +208,10 @@ class Roles:
             except OSError as e:
                 self.log.error("admin-not-listening", host=host, port=port, reason=str(e))
         queue = tasks.start(self._forever("queue", runner.run, pause_s=1.0, stopping=life.stopping))
+        follower = assisting.follower(house, self.log, self.tally)
+        helping = tasks.start(
+            self._forever("assistants", follower.run, assisting.RETRY_S, life.stopping)
+        )
         searching = Searching(house, self.log, self.metrics)
         by_the_clock = (
             ("checkpoint", keeper.checkpoint, housekeeping.CHECKPOINT_S),
@@ -207,17 +220,18 @@ class Roles:
         when_quiet = (
             ("housekeeping", keeper.hourly, housekeeping.HOUR_S),
             ("orphans", keeper.daily, housekeeping.DAY_S),
-            ("indexing", searching.feed, INDEX_S),
         )
         keepers = [tasks.start(self._forever(*one)) for one in by_the_clock]
-        keepers += [tasks.start(self._forever(*one, first_after_s=INDEX_S)) for one in when_quiet]
+        keepers += [tasks.start(self._forever(*o, first_after_s=_SETTLED_S)) for o in when_quiet]
+        keepers.append(tasks.start(self._forever("indexing", searching.feed, RETRY_S)))
         life.context.ready()
         await life.stopping.wait()
         runner.stop()
-        await asyncio.wait([queue], timeout=_DRAIN_S)
-        for task in (queue, *keepers):
+        follower.stop()
+        await asyncio.wait([queue, helping], timeout=_DRAIN_S)
+        for task in (queue, helping, *keepers):
             task.cancel()
-        await asyncio.gather(queue, *keepers, return_exceptions=True)
+        await asyncio.gather(queue, helping, *keepers, return_exceptions=True)
         await admin.close()
         searching.close()
 

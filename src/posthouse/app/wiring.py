@@ -26,7 +26,9 @@ from posthouse.backends.sqlite.directory import SqliteDirectory
 from posthouse.backends.sqlite.fulltext import SqliteFullText
 from posthouse.backends.sqlite.records import SqliteRecords
 from posthouse.model.errors import ConfigurationError
+from posthouse.ports.hints import Hears
 from posthouse.runtime.clock import SystemChance, SystemClock
+from posthouse.services.directory.address_book import AddressBook
 from posthouse.services.directory.addresses import Addresses
 from posthouse.services.directory.audit import Audit
 from posthouse.services.directory.guesses import Guesses
@@ -35,6 +37,7 @@ from posthouse.services.directory.passwords import Hasher
 from posthouse.services.directory.people import People
 from posthouse.services.mailflow.accept import Mailflow
 from posthouse.services.mailflow.envelope import Policy
+from posthouse.services.sharing.access import Access
 from posthouse.store.store import Store
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ class House:
         people: changes of the directory.
         addresses: who is behind an address.
         logins: who may come in.
+        access: who may do what in others' mailboxes.
+        address_book: everybody, to be searched.
         audit: the audit log.
         audit_path: its current file.
         blob_journal: this process's way of making content durable.
@@ -83,6 +88,8 @@ class House:
     people: People
     addresses: Addresses
     logins: Logins
+    access: Access
+    address_book: AddressBook
     audit: Audit
     audit_path: Path
     blob_journal: FileBlobJournal
@@ -157,7 +164,7 @@ def make_house(
     *,
     workers: int = 1,
     in_thread: Callable[..., Any] | None = None,
-    wants_mailboxes: bool = False,
+    hears: Hears = Hears.HOUSE,
     tally: Tally | None = None,
 ) -> House:
     """Open everything.
@@ -168,12 +175,12 @@ def make_house(
         workers: how many processes share the allowance for password guesses.
         in_thread: runs a function in a thread; None: the loop's own pool.
         tally: counts the store's commits.
-        wants_mailboxes: hear of every delivery (workers), not only of what concerns the house.
+        hears: what of other processes; commands need not hear of deliveries.
     """
     data = config.data
     clock, chance = SystemClock(), SystemChance()
     (data / "log").mkdir(mode=0o700, exist_ok=True)
-    hints = DatagramHints(data / "run", loop, wants_mailboxes=wants_mailboxes)
+    hints = DatagramHints(data / "run", loop, hears=hears)
     root = data / "store" / "blobs"
     journal = FileBlobJournal(root)
     try:
@@ -199,6 +206,8 @@ def make_house(
         people=People(directory, records, audit, clock, chance, hasher),
         addresses=Addresses(directory, config.detail_separator, clock),
         logins=Logins(directory, audit, clock, chance, hasher, Guesses(clock, workers)),
+        access=Access(store, directory),
+        address_book=AddressBook(directory),
         audit=audit,
         audit_path=audit_path,
         blob_journal=journal,

@@ -13,6 +13,7 @@ from posthouse.protocols.pop3.commands import COMMANDS
 from posthouse.protocols.pop3.server import pop3_session_factory
 from posthouse.protocols.pop3.settings import Pop3Services, Pop3Settings
 from posthouse.protocols.pop3.wire.grammar import RULES
+from posthouse.services.sharing.access import Access
 
 HERE = Path(__file__).parent
 
@@ -32,6 +33,7 @@ def open_session(house: House, options: dict[str, str]) -> Any:
             house.log,  # type: ignore[arg-type]
             house.metrics,
             house.chance,
+            Access(house.store, house.directory),
         )
     return pop3_session_factory(services)()
 

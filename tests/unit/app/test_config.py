@@ -12,11 +12,22 @@ from posthouse.app.config import Config, load
 from posthouse.app.config_document import document
 from posthouse.model.errors import ConfigurationError
 
-SECTIONS = {
-    f.name: f.default_factory for f in fields(Config) if not f.metadata and f.name != "data"
-}
+
+def tables(cls, above=""):
+    """Name of each table, with those below others, -> what is in it."""
+    found = {}
+    for field in fields(cls):
+        if not field.metadata and field.name != "data":
+            name = f"{above}{field.name}"
+            found |= {name: field.default_factory, **tables(field.default_factory, f"{name}.")}
+    return found
+
+
+SECTIONS = tables(Config)
 SCALARS = [f.name for f in fields(Config) if f.metadata]
-KEYS = SCALARS + [f"{section}.{f.name}" for section, cls in SECTIONS.items() for f in fields(cls)]
+KEYS = SCALARS + [
+    f"{section}.{f.name}" for section, cls in SECTIONS.items() for f in fields(cls) if f.metadata
+]
 
 
 @pytest.fixture
@@ -64,7 +75,7 @@ def test_a_new_file_reads_as_what_was_chosen(read, tmp_path, profile):
 
 def test_a_new_file_names_every_key_with_its_default(read, tmp_path):
     text = document("loopback", "localhost")
-    with_all = re.sub(r"^#(\[?\w+(?:\]| = .*))$", r"\1", text, flags=re.MULTILINE)
+    with_all = re.sub(r"^#(\[?[\w.]+(?:\]| = .*))$", r"\1", text, flags=re.MULTILINE)
     assert read(with_all) == Config(tmp_path)
     for key in KEYS:
         assert re.search(rf"^{key.rpartition('.')[2]} = ", with_all, re.MULTILINE), key
@@ -117,7 +128,7 @@ def test_a_section_that_is_none(complaint, section):
         ('detail_separator = ""', 'detail_separator: "" is unknown; use one of: + -'),
         ('detail_separator = "@"', 'detail_separator: "@" is unknown'),
         ("pop3_idle = 5", "pop3_idle: unknown key; it belongs into the table [limits]"),
-        ("zzz = 5", "zzz: unknown key; known here: allow_plaintext_auth, "),
+        ("zzz = 5", "zzz: unknown key; known here: activesync, allow_plaintext_auth, "),
         ("[listen]\npop3 = 110", "listen.pop3: expected a list of texts"),
         ('[listen]\npop3 = "110"', 'listen.pop3: "110" is not "host:port"; to close the door'),
         ('[listen]\npop3 = ["127.0.0.1:99999"]', 'listen.pop3: "127.0.0.1:99999" is not'),
@@ -136,6 +147,32 @@ def test_a_section_that_is_none(complaint, section):
         ('[queue]\nsmarthost = "relay"', 'queue.smarthost: "relay" is not "host:port"'),
         ('[queue]\nsmarthost_tls = "maybe"', 'queue.smarthost_tls: "maybe" is unknown; use one of'),
         ('[log]\nlevel = "loud"', 'log.level: "loud" is unknown; use one of: debug, info'),
+        (
+            '[activesync]\nnew_devices = "deny"',
+            'activesync.new_devices: "deny" is unknown; use one of: allow, quarantine, block',
+        ),
+        ("[activesync]\ndevices_per_person = 0", "activesync.devices_per_person: must be at least"),
+        (
+            "[activesync]\npassword_required = true",
+            "activesync.password_required: unknown key; it belongs into the table"
+            " [activesync.policy]",
+        ),
+        (
+            "[activesync.policy]\npassword_length_min = 17",
+            "activesync.policy.password_length_min: must be at most 16, got 17",
+        ),
+        (
+            "[activesync.policy]\npassword_required = true\nwipe_after_failures = 3",
+            "activesync.policy.wipe_after_failures: must be 0 or from 4 to 16, got 3",
+        ),
+        (
+            '[activesync.policy]\nlock_after = "5 min"',
+            "activesync.policy.lock_after: means nothing without a code; add password_required",
+        ),
+        (
+            "[activesync.policy]\nallow_simple_password = false",
+            "activesync.policy.allow_simple_password: means nothing without a code; add",
+        ),
         ("workers = ", "not valid TOML: "),
         ("workers = 1\nworkers = 2", "not valid TOML: "),
     ],
@@ -171,6 +208,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
         ("queue.give_up_after", '"5 days"', 432_000.0),
         ("limits.pop3_idle", "30", 30.0),
         ("limits.pop3_login_delay", '"2 min"', 120.0),
+        ("activesync.policy.require_encryption", "true", True),
         ("queue.nameservers", '["::1", "127.0.0.1:5353"]', ("::1", "127.0.0.1:5353")),
         ("listen.pop3", '"[::1]:2110"', ("[::1]:2110",)),
         ("limits.unlimited_networks", "[]", ()),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from posthouse.app import console
+from posthouse.app.commands.qr import qr
+from posthouse.app.commands.user_card import details, photo
 from posthouse.model.people import PrincipalKind
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ DEVICES = {
 @click.group()
 def user() -> None:
     """People and shared mailboxes."""
+
+
+user.add_command(qr)
+user.add_command(details)
+user.add_command(photo)
 
 
 class NewUser(TypedDict):

@@ -23,6 +23,7 @@ from posthouse.model.ids import ItemId, ViewId
 from posthouse.protocols.pop3.errors import Refused
 from posthouse.protocols.pop3.maildrop import Maildrop, Part, Rows
 from posthouse.protocols.pop3.policy import DeletePolicy, PopPolicy, policy_from_settings
+from posthouse.protocols.pop3.reach import reach_of
 from posthouse.protocols.pop3.wire.codes import Code
 from posthouse.protocols.pop3.wire.content import folder_tag
 from posthouse.protocols.pop3.wire.texts_table import Text
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from posthouse.model.folder import Folder, Mailbox
     from posthouse.model.ids import FolderId, MailboxId
     from posthouse.model.people import Login
+    from posthouse.protocols.pop3.reach import Reach
     from posthouse.protocols.pop3.wire.login_name import LoginName
+    from posthouse.services.sharing.access import Access
     from posthouse.store.listing import Chunk, Listing
     from posthouse.store.store import Store
 
@@ -52,7 +55,7 @@ class _View(NamedTuple):
         mailbox_id: of which mailbox.
         folders: folder and tag of each, in order.
         since: nothing older, ms; 0 everything.
-        hidden_by: the device whose hidden items are left out; -1 none are.
+        hidden_by: the view whose hidden items are left out; -1 none are.
         delete: policy.
     """
 
@@ -78,13 +81,22 @@ class Maildrops:
 
     Args:
         store: where the mail is.
+        access: who may open others' mailboxes; None: nobody.
         kept_max: maildrops remembered.
         filtered_max: messages in remembered maildrops that leave something out (about 20 octets
             each).
     """
 
-    def __init__(self, store: Store, kept_max: int = 1024, filtered_max: int = 2_000_000) -> None:
+    def __init__(
+        self,
+        store: Store,
+        access: Access | None = None,
+        *,
+        kept_max: int = 1024,
+        filtered_max: int = 2_000_000,
+    ) -> None:
         self._store = store
+        self._access = access
         self._kept_max = kept_max
         self._filtered_max = filtered_max
         self._kept: OrderedDict[_View, _Kept] = OrderedDict()
@@ -99,18 +111,18 @@ class Maildrops:
         """Give the maildrop of a login.
 
         Raises:
-            Refused: there is no such mailbox or folder.
+            Refused: there is no such mailbox or folder, or it is not shared with them.
             Unavailable: the store cannot be read now.
         """
-        mailbox_id = login.principal.mailbox_id
+        reach = await reach_of(login, name, self._access)
         try:
-            mailbox = await self._store.records.mailbox(mailbox_id)
+            mailbox = await self._store.records.mailbox(reach.mailbox_id)
         except NotFound as e:
             raise Refused(Text.NO_MAILBOX, Code.SYS_PERM) from e
         since = self._since(is_recent=name.is_recent)
-        asked = (mailbox_id, login.device_id, name.folder, since, mailbox.settings)
-        version = 0 if since else await self._hidden_version(login)
-        stands = (mailbox.guid, mailbox.epoch, mailbox.highest_cn, version)
+        asked = (reach.mailbox_id, reach.view, name.folder, since, mailbox.settings)
+        version = 0 if since else await self._hidden_version(reach)
+        stands = (mailbox.guid, mailbox.epoch, mailbox.highest_cn, version, reach.rights)
         opened = self._opened.get(asked)
         if opened is not None and opened[0] == stands:
             known = self._kept.get(opened[1])
@@ -118,7 +130,7 @@ class Maildrops:
                 self._kept.move_to_end(opened[1])
                 self._opened.move_to_end(asked)
                 return known.maildrop
-        view, maildrop = await self._open(login, name.folder, since, mailbox)
+        view, maildrop = await self._open(reach, name.folder, since, mailbox)
         self._opened[asked] = (stands, view)
         self._opened.move_to_end(asked)
         if len(self._opened) > self._kept_max:
@@ -126,17 +138,20 @@ class Maildrops:
         return maildrop
 
     async def _open(
-        self, login: Login, path: str, since: int, mailbox: Mailbox
+        self, reach: Reach, path: str, since: int, mailbox: Mailbox
     ) -> tuple[_View, Maildrop]:
         """Look at all that a maildrop is made of."""
         mailbox_id = mailbox.mailbox_id
         policy = policy_from_settings(mailbox.settings)
-        folders = await self._folders(mailbox_id, path, policy)
+        folders = await self._folders(reach, path, policy)
+        delete = policy.delete
+        if not reach.may_delete(one for one, _ in folders):
+            delete = DeletePolicy.HIDE
         listings = tuple([await self._store.listing(mailbox_id, one) for one, _ in folders])
         imported = await self._imported_uidls(mailbox_id, max(one.highest_cn for one in listings))
-        version = 0 if since else await self._hidden_version(login)
-        hidden_by = login.device_id if version else -1
-        view = _View(mailbox_id, folders, since, hidden_by, policy.delete)
+        version = 0 if since else await self._hidden_version(reach)
+        hidden_by = reach.view if version else -1
+        view = _View(mailbox_id, folders, since, hidden_by, delete)
         kept = self._kept.get(view)
         if (
             kept is None
@@ -149,10 +164,8 @@ class Maildrops:
         self._kept.move_to_end(view)
         return view, kept.maildrop
 
-    async def _hidden_version(self, login: Login) -> int:
-        return await self._store.records.hidden_version(
-            login.principal.mailbox_id, ViewId(login.device_id)
-        )
+    async def _hidden_version(self, reach: Reach) -> int:
+        return await self._store.records.hidden_version(reach.mailbox_id, reach.view)
 
     def _since(self, *, is_recent: bool) -> int:
         """The first moment shown: the beginning of a day, so that sessions of a day share it."""
@@ -161,8 +174,9 @@ class Maildrops:
         return (self._store.clock.now_ms() // _DAY_MS - RECENT_DAYS) * _DAY_MS or 1
 
     async def _folders(
-        self, mailbox_id: MailboxId, path: str, policy: PopPolicy
+        self, reach: Reach, path: str, policy: PopPolicy
     ) -> tuple[tuple[FolderId, bytes], ...]:
+        mailbox_id = reach.mailbox_id
         if not path:
             inbox = await self._store.role_folder(mailbox_id, FolderRole.INBOX)
             shown = [(inbox.folder_id, b"")]
@@ -172,11 +186,13 @@ class Maildrops:
                     found = folder_by_path(every, extra)
                     if found is not None and found[0].folder_id not in [one for one, _ in shown]:
                         shown.append((found[0].folder_id, folder_tag(found[1])))
-            return tuple(shown)
-        found = folder_by_path(await self._store.records.folders(mailbox_id), path)
-        if found is None:
+        else:
+            found = folder_by_path(await self._store.records.folders(mailbox_id), path)
+            shown = [(found[0].folder_id, b"")] if found is not None else []
+        readable = tuple([one for one in shown if reach.may_read(one[0])])
+        if not readable:
             raise Refused(Text.NO_FOLDER, Code.SYS_PERM)
-        return ((found[0].folder_id, b""),)
+        return readable
 
     async def _imported_uidls(self, mailbox_id: MailboxId, upto: int) -> ImportedUidls:
         """The ids brought along, read as far as change number ``upto`` at least."""

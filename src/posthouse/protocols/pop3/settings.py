@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from posthouse.runtime.logs import Log
     from posthouse.runtime.metrics import Metrics
     from posthouse.services.directory.login import Logins
+    from posthouse.services.sharing.access import Access
     from posthouse.store.store import Store
 
 
@@ -52,6 +53,7 @@ class Pop3Services:
         log: one line for each session.
         metrics: counters.
         chance: nonces for SCRAM.
+        access: who may open shared mailboxes; None: nobody.
         maildrops: made from ``store``.
         last_logins: when each device last came in, monotonic seconds; kept only with a login delay.
     """
@@ -62,8 +64,9 @@ class Pop3Services:
     log: Log
     metrics: Metrics
     chance: Chance
+    access: Access | None = None
     maildrops: Maildrops = field(init=False)
     last_logins: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.maildrops = Maildrops(self.store)
+        self.maildrops = Maildrops(self.store, self.access)

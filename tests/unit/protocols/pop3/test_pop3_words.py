@@ -45,6 +45,32 @@ from posthouse.protocols.pop3.wire.uidl import (
         ('"a+b"@example.org', LoginName('"a+b"@example.org')),
         ("alice+@example.org", LoginName("alice@example.org")),
         ("", LoginName("")),
+        (
+            "alice@example.org\\office@example.org",
+            LoginName("alice@example.org", mailbox="office@example.org"),
+        ),
+        ("alice@example.org\\office", LoginName("alice@example.org", mailbox="office")),
+        ("EXAMPLE\\alice\\office", LoginName("EXAMPLE\\alice", mailbox="office")),
+        (
+            "EXAMPLE\\alice@example.org\\office",
+            LoginName("EXAMPLE\\alice@example.org", mailbox="office"),
+        ),
+        (
+            "recent:alice@example.org\\office+Projects/2026@example.org",
+            LoginName(
+                "alice@example.org", "Projects/2026", is_recent=True, mailbox="office@example.org"
+            ),
+        ),
+        (
+            "alice@example.org\\office+a\\b",
+            LoginName("alice@example.org", "a\\b", mailbox="office"),
+        ),
+        ("EXAMPLE\\alice", LoginName("EXAMPLE\\alice")),
+        ("EXAMPLE\\alice@example.org", LoginName("EXAMPLE\\alice@example.org")),
+        ("alice+me@x\\work@example.org", LoginName("alice@example.org", "me@x\\work")),
+        ("EXAMPLE\\alice+a\\b", LoginName("EXAMPLE\\alice", "a\\b")),
+        ("alice@example.org\\", LoginName("alice@example.org\\")),
+        ('"a@b\\c"@example.org', LoginName('"a@b\\c"@example.org')),
     ],
 )
 def test_login_names(text: str, name: LoginName) -> None:
@@ -55,7 +81,7 @@ def test_login_names(text: str, name: LoginName) -> None:
 @given(st.text(max_size=60))
 def test_every_text_is_a_login_name(text: str) -> None:
     name = login_name_from_text(text)
-    assert len(name.address) + len(name.folder) <= len(text)
+    assert len(name.address) + len(name.folder) + len(name.mailbox) <= len(text)
 
 
 @given(st.integers(1, 2**48))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from posthouse.model.batch import Batch, Commit, ExpungeItems, HideItems, MoveItems, Operation
 from posthouse.model.folder import FolderRole
-from posthouse.model.ids import ViewId
 from posthouse.protocols.pop3.policy import DeletePolicy
+from posthouse.protocols.pop3.reach import view_of
 from posthouse.protocols.pop3.wire.grammar import State
 from posthouse.protocols.pop3.wire.machine import Step
 from posthouse.protocols.pop3.wire.texts_table import Text
@@ -64,7 +64,7 @@ async def _operations(
             if not maildrop.hides or session.login is None:
                 return ()
             every = tuple([item_id for some in items.values() for item_id in some])
-            return (HideItems(ViewId(session.login.device_id), every),)
+            return (HideItems(view_of(session.login, maildrop.mailbox_id), every),)
         case DeletePolicy.EXPUNGE:
             now = store.clock.now_ms()
             return tuple([ExpungeItems(one, tuple(ids), now) for one, ids in items.items()])

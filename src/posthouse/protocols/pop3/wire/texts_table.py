@@ -47,6 +47,7 @@ class Text(Enum):
     AUTHZID_REFUSED = auto()
     NO_FOLDER = auto()
     NO_MAILBOX = auto()
+    NO_SHARED = auto()
     NO_MESSAGE = auto()
     MESSAGE_MARKED = auto()
     MESSAGE_GONE = auto()
@@ -107,6 +108,7 @@ ENGLISH: dict[Text, str] = {
     Text.AUTHZID_REFUSED: "Nobody may act for somebody else here",
     Text.NO_FOLDER: "You are who you say, but there is no such folder",
     Text.NO_MAILBOX: "There is no mailbox behind this login",
+    Text.NO_SHARED: "You are who you say, but no such mailbox is shared with you",
     Text.NO_MESSAGE: "No such message",
     Text.MESSAGE_MARKED: "Message {msg_no} is marked deleted",
     Text.MESSAGE_GONE: "Message {msg_no} was taken away by another session",
@@ -167,6 +169,7 @@ GERMAN: dict[Text, str] = {
     Text.AUTHZID_REFUSED: "Hier darf niemand für jemand anderen handeln",
     Text.NO_FOLDER: "Die Anmeldung stimmt, aber diesen Ordner gibt es nicht",
     Text.NO_MAILBOX: "Zu dieser Anmeldung gehört kein Postfach",
+    Text.NO_SHARED: "Die Anmeldung stimmt, aber ein solches Postfach ist nicht freigegeben",
     Text.NO_MESSAGE: "Diese Nachricht gibt es nicht",
     Text.MESSAGE_MARKED: "Nachricht {msg_no} ist zum Löschen vorgemerkt",
     Text.MESSAGE_GONE: "Nachricht {msg_no} wurde von einer anderen Sitzung entfernt",

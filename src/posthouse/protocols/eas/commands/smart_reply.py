@@ -1,0 +1,20 @@
+"""SMARTREPLY: sends an answer; the message answered is put below it here.
+
+Spec: [MS-ASCMD] §2.2.1.20.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from posthouse.formats.mime.quoting import How
+from posthouse.protocols.eas.sending import send
+
+if TYPE_CHECKING:
+    from posthouse.protocols.eas.session import Call
+    from posthouse.protocols.eas.wire.element import Element
+
+
+async def handle(call: Call, request: Element | None) -> Element | None:
+    """See ``sending.send``."""
+    return await send(call, request, How.REPLY)
