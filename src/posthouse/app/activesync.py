@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from posthouse.app.wiring import House
     from posthouse.runtime.logs import Log
     from posthouse.services.mailflow.accept import Mailflow
+    from posthouse.services.mailflow.rates import SendingRates
     from posthouse.services.search.search import Finds
 
 
-def activesync_door(house: House, mailflow: Mailflow, search: Finds, log: Log) -> EasDoor:
+def activesync_door(
+    house: House, mailflow: Mailflow, search: Finds, rates: SendingRates, log: Log
+) -> EasDoor:
     """One per worker."""
     config, store, clock, chance = house.config, house.store, house.clock, house.chance
     entries = Entries(store, clock, chance, config.hostname)
@@ -41,7 +44,7 @@ def activesync_door(house: House, mailflow: Mailflow, search: Finds, log: Log) -
         cards=Cards(store),
         access=house.access,
         partnerships=Partnerships(house.directory, clock, chance, device_rules(config)),
-        outgoing=Outgoing(store, mailflow, house.addresses),
+        outgoing=Outgoing(store, mailflow, house.addresses, rates),
         meetings=meetings,
         out_of_offices=OutOfOffices(store, clock),
         logins=house.logins,

@@ -14,7 +14,6 @@ from posthouse.protocols.autodiscover.server import AutodiscoverDoor, Autodiscov
 from posthouse.protocols.eas.server import PATH as ACTIVESYNC_PATH
 from posthouse.protocols.pop3.server import pop3_session_factory
 from posthouse.protocols.pop3.settings import Pop3Services, Pop3Settings
-from posthouse.protocols.smtp.rates import SendingRates
 from posthouse.protocols.smtp.server import smtp_session_factory
 from posthouse.protocols.smtp.session import SmtpServices
 from posthouse.protocols.smtp.settings import SmtpLimits, SmtpRole, SmtpSettings
@@ -22,6 +21,7 @@ from posthouse.protocols.smtp.wire.limits import WireLimits
 from posthouse.runtime.http import HttpLimits
 from posthouse.runtime.http_session import HttpServices, http_session_factory
 from posthouse.runtime.http_site import HttpSite
+from posthouse.services.mailflow.rates import SendingRates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def session_factories(
         )
         factories[name] = smtp_session_factory(services)
     doors = _http_doors(house)
-    doors[ACTIVESYNC_PATH.lower()] = activesync_door(house, mailflow, search, log)
+    doors[ACTIVESYNC_PATH.lower()] = activesync_door(house, mailflow, search, rates, log)
     site = HttpSite(doors)
     web = http_session_factory(HttpServices(site, HttpLimits(), house.clock, log))
     return {**factories, "http": web, "https": web}

@@ -19,7 +19,6 @@ from posthouse.protocols.smtp.commands import HANDLERS, bdat
 from posthouse.protocols.smtp.delivery import deliver, take_chunk, take_content
 from posthouse.protocols.smtp.errors import reply_from_error
 from posthouse.protocols.smtp.hearing import Hearing
-from posthouse.protocols.smtp.rates import SendingRates
 from posthouse.protocols.smtp.session import SmtpServices, SmtpSession
 from posthouse.protocols.smtp.turns import (
     INPUT_ENDED,
@@ -51,6 +50,7 @@ from posthouse.protocols.smtp.wire.replies import (
 )
 from posthouse.protocols.smtp.wire.server_machine import ServerMachine, State
 from posthouse.runtime.metrics_table import SMTP_COMMANDS
+from posthouse.services.mailflow.rates import SendingRates
 
 if TYPE_CHECKING:
     from collections.abc import Callable

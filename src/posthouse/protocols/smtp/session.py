@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from posthouse.model.people import Login
     from posthouse.ports.blobs import Blobs
     from posthouse.ports.clock import Chance, Clock
-    from posthouse.protocols.smtp.rates import SendingRates
     from posthouse.protocols.smtp.settings import SmtpSettings
     from posthouse.protocols.smtp.wire.commands import AuthLine, Mail
     from posthouse.protocols.smtp.wire.content import Stuffing
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from posthouse.runtime.metrics import Metrics
     from posthouse.services.directory.login import Logins
     from posthouse.services.mailflow.accept import Mailflow, Recipient
+    from posthouse.services.mailflow.rates import SendingRates
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class Attempt:
         door: "pop3", "submission" and so on.
         host: address it comes from.
         session_id: of the connection, for the log.
+        is_request: one of many of the same client (HTTP): the audit log tells of it now and then.
     """
 
     login: str
@@ -67,6 +68,7 @@ class Attempt:
     door: str
     host: str
     session_id: str
+    is_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Logins:
         self._names = LoginNames(directory)
         self._verified = VerifiedCredentials(directory, clock, chance)
         self._noted: dict[tuple[PrincipalId, DeviceId], float] = {}
+        self._heard: dict[tuple[PrincipalId, DeviceId, str, str], float] = {}
         self._marks: dict[PrincipalId, dict[DeviceId, bytes]] = {}
         self._marks_version = -1
 
@@ -266,6 +269,8 @@ class Logins:
 
     def _welcome(self, attempt: Attempt, login: Login) -> None:
         principal, device_id = login.principal, login.device_id
+        if attempt.is_request and not self._is_news(attempt, login):
+            return
         self._audit.note(
             "login",
             address=principal.address,
@@ -283,6 +288,17 @@ class Logins:
         self._noted[key] = now + NOTED_EVERY_S
         at_ms = self._clock.now_ms()
         self._directory.note_use(principal.principal_id, device_id, at_ms, attempt.door)
+
+    def _is_news(self, attempt: Attempt, login: Login) -> bool:
+        """Whether this client was not heard of for an hour, by this door and from this host."""
+        key = (login.principal.principal_id, login.device_id, attempt.door, attempt.host)
+        now = self._clock.monotonic_s()
+        if now < self._heard.get(key, now):
+            return False
+        if len(self._heard) >= REMEMBERED_MAX:
+            self._heard.clear()
+        self._heard[key] = now + NOTED_EVERY_S
+        return True
 
 
 def opens(scope: tuple[str, ...], door: str) -> bool:

@@ -37,7 +37,9 @@ async def login_from_header(
     if found is None:
         raise AccessDenied("no credentials")
     name, password = found
-    return await logins.by_password(Attempt(name, password, door, host, session_id))
+    return await logins.by_password(
+        Attempt(name, password, door, host, session_id, is_request=True)
+    )
 
 
 def is_for_challenge(error: Exception) -> bool:

@@ -20,7 +20,7 @@ from posthouse.formats.mime.headers import LIMITS, fields, header_block
 from posthouse.formats.mime.original_parts import field_lines
 from posthouse.model.address import Address
 from posthouse.model.blob import BlobForm
-from posthouse.model.errors import AccessDenied, NotFound, ParserFailed, TooLarge
+from posthouse.model.errors import AccessDenied, NotFound, ParserFailed, TooLarge, Unavailable
 from posthouse.services.directory.addresses import SendRight
 from posthouse.services.mailflow.envelope import Received, Recipient
 from posthouse.services.mailflow.receipts import receipt_of_key
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
     from posthouse.model.batch import Operation
     from posthouse.model.blob import StagedBlob
-    from posthouse.model.ids import MailboxId
+    from posthouse.model.ids import MailboxId, PrincipalId
     from posthouse.model.people import Login, Principal
     from posthouse.ports.blobs import Staging
     from posthouse.services.directory.addresses import Addresses
     from posthouse.services.mailflow.accept import Mailflow
     from posthouse.services.mailflow.envelope import Accepted, Origin
+    from posthouse.services.mailflow.rates import SendingRates
     from posthouse.store.store import Store
 
 RECIPIENTS_MAX = 1_000
@@ -49,12 +50,20 @@ class Outgoing:
         store: the store.
         mailflow: takes the messages.
         addresses: who may send as whom.
+        rates: how much one login may send; None: as much as it wants.
     """
 
-    def __init__(self, store: Store, mailflow: Mailflow, addresses: Addresses) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mailflow: Mailflow,
+        addresses: Addresses,
+        rates: SendingRates | None = None,
+    ) -> None:
         self._store = store
         self._mailflow = mailflow
         self._addresses = addresses
+        self._rates = rates
 
     async def was_sent(self, login: Login, key: bytes) -> bool:
         """Whether a message of this key was taken in before (remembered for a week)."""
@@ -90,7 +99,8 @@ class Outgoing:
             AccessDenied: no login, or an author or sender that it may not write as.
             QuotaExceeded: no room for the copy, or at any recipient.
             MailLoop: it has passed too many hosts.
-            Unavailable: not now (InsufficientSpace: the disk is full); nothing was stored.
+            Unavailable: not now (InsufficientSpace: the disk is full; or the login has sent enough
+                for the hour or the day); nothing was stored.
         """
         if origin.login is None:
             raise AccessDenied("sending needs a login")
@@ -108,6 +118,7 @@ class Outgoing:
         content = added + content
         sender = self._envelope_sender(principal, header)
         await self._mailflow.check_sender(sender, origin, len(content))
+        self._count(principal.principal_id, len(recipients))
         staging = self._store.blobs.stage(BlobForm.WIRE)
         accepted = None
         try:
@@ -125,7 +136,19 @@ class Outgoing:
         finally:
             if accepted is None or accepted.was_echo:
                 staging.discard()
+                if self._rates is not None:
+                    self._rates.give_back(principal.principal_id, len(recipients))
         return accepted
+
+    def _count(self, principal_id: PrincipalId, recipients: int) -> None:
+        """Count the recipients. Raises Unavailable when that would be too many."""
+        rates = self._rates
+        if rates is None:
+            return
+        for counted in range(recipients):
+            if not rates.take(principal_id):
+                rates.give_back(principal_id, counted)
+                raise Unavailable("this login has sent enough for now", retry_after_s=3_600)
 
     def _envelope_sender(self, principal: Principal, header: _Header) -> Address:
         """Where reports go: to the address in Sender or From when it is the login's to use."""

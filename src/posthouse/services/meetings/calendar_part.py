@@ -23,6 +23,7 @@ from posthouse.services.meetings.document import MESSAGE_LIMITS, told_from_ical
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from posthouse.formats.mime.card import PartCard
     from posthouse.formats.mime.structure import Part
     from posthouse.services.meetings.document import Told
 
@@ -47,6 +48,18 @@ def may_hold_calendar(beginning: bytes) -> bool:
     """Whether it is worth a closer look; ``beginning``: the first LOOKED_AT_BYTES of a message."""
     lowered = beginning.lower()
     return any(mark in lowered for mark in _MARKS)
+
+
+def has_calendar(structure: PartCard) -> bool:
+    """The same of a message whose parts are known, and exactly."""
+    waiting = [structure]
+    while waiting:
+        part = waiting.pop()
+        if part.content_type in _TYPES:
+            return True
+        if not part.content_type.startswith("message/"):
+            waiting.extend(part.parts)
+    return False
 
 
 def scheduling_messages(plain: bytes) -> list[Told]:

@@ -21,6 +21,8 @@ from posthouse.model.appointment import (
     override_from_occurrence,
     regular_occurrence,
 )
+from posthouse.model.errors import NotFound
+from posthouse.services.groupware.occurrences import taking_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -159,3 +161,28 @@ def own_of_one(series: Appointment, override: Override, own: frozenset[str]) -> 
 def start_in(series: Appointment, at: int) -> int:
     """A RECURRENCE-ID as the original start of an occurrence of this series."""
     return at // DAY_MS * DAY_MS if series.is_all_day else at
+
+
+def original_start(series: Appointment, at: int) -> int | None:
+    """The occurrence that somebody means by an instant.
+
+    Args:
+        series: or what takes place once.
+        at: as ``start_in`` says it.
+
+    Returns:
+        ``at``; None: the whole, which takes place once and then. Of a rule that the patterns
+        cannot say, everything may be an occurrence.
+
+    Raises:
+        NotFound: nothing takes place then.
+        TooLarge: the series cannot be searched.
+    """
+    if series.has_unmapped_rule or override_at(series, at) is not None:
+        return at
+    if series.recurrence is None:
+        if at == series.start_at:
+            return None
+    elif any(one.start_at == at for one in taking_place(series, at, at + 1)):
+        return at
+    raise NotFound(f"no occurrence begins at {at}")

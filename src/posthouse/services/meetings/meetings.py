@@ -110,6 +110,7 @@ class Meetings:
         original: bytes,
         *,
         comment: str = "",
+        key: bytes = b"",
     ) -> None:
         """Tell attendees what a door has done to an organizer's meeting; of other entries nothing.
 
@@ -119,6 +120,7 @@ class Meetings:
             after: as it is stored now, made by ``revision.next_revision``; None: it was removed.
             original: the document of ``after``, or of ``before`` when that was removed.
             comment: in words.
+            key: a client's name for this change: said again, nothing is sent again; b"" none.
 
         Raises:
             NotFound: nobody whom one of the mails was for exists.
@@ -133,9 +135,10 @@ class Meetings:
             return
         failure: StoreError | None = None
         now_ms = self._store.clock.now_ms()
-        for one in announcements(before, after, original, now_ms):
+        for number, one in enumerate(announcements(before, after, original, now_ms)):
+            name = b"%b %d" % (key, number) if key else b""
             try:
-                await self._sending.send(actor, note_of(one, comment), organizer.address)
+                await self._sending.send(actor, note_of(one, comment), organizer.address, name)
             except StoreError as error:
                 failure = failure or error
         if failure is not None:

@@ -30,7 +30,12 @@ from posthouse.services.meetings.document import (
     write_held,
 )
 from posthouse.services.meetings.incoming import About, Effect, Known, Nothing, requested
-from posthouse.services.meetings.keeping import start_in, taken_at, without_occurrence
+from posthouse.services.meetings.keeping import (
+    original_start,
+    start_in,
+    taken_at,
+    without_occurrence,
+)
 from posthouse.services.meetings.outgoing import occurrence_document, without_own
 from posthouse.services.meetings.posting import Note, mark_of
 from posthouse.services.meetings.settings import calendar_settings
@@ -174,6 +179,7 @@ class Responder:
             at = None
         if at is not None:
             at = start_in(held.appointment, at)
+            at = at if answer.recurrence_at is None else original_start(held.appointment, at)
         asked = held.appointment if at is None else taken_at(held.appointment, at)
         if asked is None:
             raise NotFound(f"the occurrence at {at} does not take place")

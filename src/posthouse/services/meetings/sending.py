@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -52,8 +53,14 @@ class Sending:
         self._addresses = addresses
         self._hostname = hostname
 
-    async def send(self, actor: Actor, note: Note, address: str) -> None:
+    async def send(self, actor: Actor, note: Note, address: str, key: bytes = b"") -> None:
         """Send a mail from one of the owner's addresses; nothing when there is nobody to write to.
+
+        Args:
+            actor: who sends.
+            note: what.
+            address: of the owner, as it was invited.
+            key: names this mail: said again, it is not sent again; b"" none.
 
         Raises:
             AccessDenied: the login may not write for the owner.
@@ -74,14 +81,16 @@ class Sending:
                 staged,
                 origin,
                 needs_smtputf8=needs_smtputf8 or not author.address.isascii(),
+                key=sha256(b"%b %d" % (key, start)).digest() if key else b"",
             )
             try:
                 accepted = await self._mailflow.accept(received)
             except StoreError as error:
                 failure = failure or error
             else:
-                # Nobody waits for an answer that could get lost.
-                self._mailflow.settle(accepted.receipt)
+                # Nobody waits for an answer that could get lost; what has a key may be said again.
+                if accepted.receipt:
+                    self._mailflow.settle(accepted.receipt)
         if failure is not None:
             raise failure
 

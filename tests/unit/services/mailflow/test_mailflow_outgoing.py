@@ -17,6 +17,7 @@ from posthouse.model.errors import (
 from posthouse.model.folder import FolderRole
 from posthouse.model.item import Flags
 from posthouse.services.mailflow.outgoing import Outgoing
+from posthouse.services.mailflow.rates import SendingRates
 
 DRAFT = (
     b"From: Alice <alice@example.org>\r\nTo: bob@example.org\r\nSubject: Hi\r\n\r\nText\r\n.dot\r\n"
@@ -279,5 +280,23 @@ def test_a_disk_that_refuses_leaves_nothing(house, sending):
             await sending(mime, key=b"k")
         house.records.apply = apply
         assert not (await sending(mime, key=b"k")).was_echo
+
+    run(scenario())
+
+
+def test_a_login_sends_no_more_than_its_rate(house):
+    async def scenario():
+        await house.open()
+        rates = SendingRates(house.clock, per_hour=2, per_day=0)
+        outgoing = Outgoing(house.store, house.mailflow, house.addresses, rates)
+        origin = house.origin("alice", "HTTPS")
+        await outgoing.send(origin, DRAFT, key=b"k")
+        assert (await outgoing.send(origin, DRAFT, key=b"k")).was_echo, "counts once"
+        with pytest.raises(Unavailable):
+            await outgoing.send(origin, DRAFT.replace(b"To: ", b"To: carol@example.org, "))
+        await outgoing.send(origin, DRAFT, key=b"l")
+        with pytest.raises(Unavailable):
+            await outgoing.send(origin, DRAFT, key=b"m")
+        assert len(await house.items("bob")) == 2
 
     run(scenario())

@@ -2,10 +2,21 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from smtp_fakes import FakeClock
 
 from posthouse.model.ids import PrincipalId
-from posthouse.protocols.smtp.rates import SendingRates
+from posthouse.services.mailflow.rates import SendingRates
+
+
+class FakeClock:
+    def __init__(self):
+        self.at_s = 1_000_000.0
+
+    def now_ms(self):
+        return int(self.at_s * 1000)
+
+    def monotonic_s(self):
+        return self.at_s
+
 
 ALICE, BOB = PrincipalId(1), PrincipalId(2)
 
