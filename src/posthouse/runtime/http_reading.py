@@ -9,6 +9,7 @@ Notes:
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING
 
 import httptools
@@ -129,7 +130,9 @@ class Reader:
             self._refuse(HEAD_TOO_LARGE)
         if b"\0" in value:
             self._refuse(BAD_REQUEST)
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        # Names are few, and thousands of waiting requests hold them.
+        key = intern(name.decode("latin-1").lower())
+        text = value.decode("latin-1").strip(" \t")
         headers = self._current.headers
         if key == "host" and key in headers:
             self._refuse(BAD_REQUEST)

@@ -45,7 +45,17 @@ class Store:
         clock: the time.
     """
 
-    __slots__ = ("_listings", "_roles", "_tally", "_waits", "blobs", "clock", "hints", "records")
+    __slots__ = (
+        "_guids",
+        "_listings",
+        "_roles",
+        "_tally",
+        "_waits",
+        "blobs",
+        "clock",
+        "hints",
+        "records",
+    )
 
     def __init__(
         self,
@@ -75,6 +85,7 @@ class Store:
         self._listings = Listings(records, listing_bytes_max)
         self._waits = Waits(records, hints)
         self._roles: dict[tuple[MailboxId, FolderRole], FolderId] = {}
+        self._guids: dict[MailboxId, bytes] = {}
         self._tally = tally
 
     async def apply(self, commit: Commit) -> tuple[BatchResult, ...]:
@@ -118,6 +129,18 @@ class Store:
                 self._roles[key] = folder.folder_id
                 return folder
         raise NotFound(f"mailbox {mailbox_id} has no folder of role {role.name}")
+
+    async def guid(self, mailbox_id: MailboxId) -> bytes:
+        """The mailbox's, remembered: only a restore changes it, and then nobody is at work.
+
+        Raises NotFound.
+        """
+        known = self._guids.get(mailbox_id)
+        if known is None:
+            if len(self._guids) >= _ROLES_MAX:
+                self._guids.clear()
+            known = self._guids[mailbox_id] = (await self.records.mailbox(mailbox_id)).guid
+        return known
 
     async def wait(self, mailbox_id: MailboxId, known: ChangeNumber, timeout_s: float) -> bool:
         """Sleep until the mailbox is past ``known``; False when time ran out. Raises NotFound."""

@@ -2,15 +2,13 @@
 
 Notes:
     - Who waits is registered before it looks, and looks before it sleeps: nothing falls between.
-    - A hint may get lost. Every 30 s one of those who wait looks after all of them; nobody waits,
-      nobody looks.
+    - A hint may get lost: so who waits looks again every 30 s. A look is one row of one table.
 """
 
 from __future__ import annotations
 
 import asyncio
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,22 +18,21 @@ if TYPE_CHECKING:
     from posthouse.ports.hints import Hints
     from posthouse.ports.records import Records
 
-SWEEP_S = 30.0
-_SWEEP_MAILBOXES = 500
-"""Mailboxes asked about in one call."""
+LOOK_S = 30.0
+Waiting: TypeAlias = "asyncio.Future[bool]"
+"""True: woken; False: the round is over."""
 
 
 class Waits:
     """Those who wait, by mailbox; belongs to one event loop."""
 
-    __slots__ = ("_hints", "_records", "_sweep_s", "_swept_at", "_unsubscribe", "_waiting")
+    __slots__ = ("_hints", "_look_s", "_records", "_unsubscribe", "_waiting")
 
-    def __init__(self, records: Records, hints: Hints, sweep_s: float = SWEEP_S) -> None:
+    def __init__(self, records: Records, hints: Hints, look_s: float = LOOK_S) -> None:
         self._records = records
         self._hints = hints
-        self._sweep_s = sweep_s
-        self._swept_at = 0.0
-        self._waiting: dict[MailboxId, dict[asyncio.Future[None], ChangeNumber]] = {}
+        self._look_s = look_s
+        self._waiting: dict[MailboxId, dict[Waiting, ChangeNumber]] = {}
         self._unsubscribe: Callable[[], None] | None = None
 
     async def wait(self, mailbox_id: MailboxId, known: ChangeNumber, timeout_s: float) -> bool:
@@ -43,21 +40,30 @@ class Waits:
         if self._unsubscribe is None:
             self._unsubscribe = self._hints.subscribe(self._hear)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
         deadline = loop.time() + timeout_s
+        while True:
+            left_s = deadline - loop.time()
+            if await self._woken(mailbox_id, known, min(left_s, self._look_s)):
+                return True
+            if deadline <= loop.time():
+                return False
+
+    async def _woken(self, mailbox_id: MailboxId, known: ChangeNumber, patience_s: float) -> bool:
+        """Look, then sleep for one round: a future and a timer are all that is kept meanwhile."""
+        loop = asyncio.get_running_loop()
+        future: Waiting = loop.create_future()
         self._waiting.setdefault(mailbox_id, {})[future] = known
+        timer = None
         try:
             if (await self._records.mailbox(mailbox_id)).highest_cn > known:
                 return True
-            while True:
-                left_s = deadline - loop.time()
-                if left_s <= 0:
-                    return future.done()
-                await asyncio.wait((future,), timeout=min(left_s, self._sweep_s))
-                if future.done():
-                    return True
-                await self._sweep(loop.time())
+            if patience_s <= 0:
+                return future.done()
+            timer = loop.call_later(patience_s, _end, future)
+            return await future
         finally:
+            if timer is not None:
+                timer.cancel()
             self._leave(mailbox_id, future)
 
     def close(self) -> None:
@@ -71,26 +77,20 @@ class Waits:
         if waiting:
             _wake(waiting, hint.change_number)
 
-    def _leave(self, mailbox_id: MailboxId, future: asyncio.Future[None]) -> None:
+    def _leave(self, mailbox_id: MailboxId, future: Waiting) -> None:
         waiting = self._waiting[mailbox_id]
         del waiting[future]
         if not waiting:
             del self._waiting[mailbox_id]
 
-    async def _sweep(self, now: float) -> None:
-        """Look after all who wait, unless somebody has just done so."""
-        if now - self._swept_at < self._sweep_s * 0.9:
-            return
-        self._swept_at = now
-        known = {mailbox_id: min(w.values()) for mailbox_id, w in self._waiting.items()}
-        rest = iter(known.items())
-        while some := dict(islice(rest, _SWEEP_MAILBOXES)):
-            for mailbox_id in await self._records.advanced_since(some):
-                mailbox = await self._records.mailbox(mailbox_id)
-                _wake(self._waiting.get(mailbox_id, {}), mailbox.highest_cn)
 
-
-def _wake(waiting: dict[asyncio.Future[None], ChangeNumber], highest_cn: ChangeNumber) -> None:
+def _wake(waiting: dict[Waiting, ChangeNumber], highest_cn: ChangeNumber) -> None:
     for future, known in waiting.items():
         if known < highest_cn and not future.done():
-            future.set_result(None)
+            future.set_result(True)
+
+
+def _end(future: Waiting) -> None:
+    """The round is over."""
+    if not future.done():
+        future.set_result(False)

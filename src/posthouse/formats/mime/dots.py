@@ -59,6 +59,25 @@ def unstuff(wire: bytes | memoryview, *, lacks_final_eol: bool = False) -> bytes
     return plain[1:] if plain.startswith(b".") else plain
 
 
+def plain_beginning(wire: bytes | memoryview, size: int, *, has_dot_lines: bool) -> bytes:
+    """The first octets of the plain content, without undoing all of a long message.
+
+    Args:
+        wire: whole stored form, terminator included.
+        size: octets wanted; at most as many as the plain content has.
+        has_dot_lines: some line begins with a doubled dot.
+    """
+    if not has_dot_lines:
+        return bytes(wire[:size])
+    taken = size + 64
+    while True:
+        plain = bytes(wire[:taken]).replace(b"\r\n.", b"\r\n")
+        plain = plain.removeprefix(b".")
+        if len(plain) >= size or taken >= len(wire):
+            return plain[:size]
+        taken *= 2
+
+
 def count_dot_lines(wire: bytes) -> int:
     """How many content lines begin with a dot: plain size = stored size - 3 - this."""
     count = wire.count(b"\r\n.") + wire.startswith(b".")

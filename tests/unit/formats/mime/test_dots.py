@@ -7,6 +7,7 @@ from posthouse.formats.mime.dots import (
     count_dot_lines,
     crlf_from_lf,
     find_bare_eol,
+    plain_beginning,
     stuff,
     unstuff,
 )
@@ -51,3 +52,13 @@ def test_bare_line_ends_are_found(data: bytes, follows_cr: bool) -> None:
 def test_only_pure_lf_becomes_crlf() -> None:
     assert crlf_from_lf(b"a\nb\n") == b"a\r\nb\r\n"
     assert crlf_from_lf(b"a\r\nb\n") == b"a\r\nb\n"
+
+
+@given(LINES, st.integers(0, 40))
+def test_a_beginning_is_that_of_the_whole(plain: bytes, size: int) -> None:
+    wire, has_dot_lines, lacks_final_eol = stuff(plain)
+    wanted = min(size, len(plain))
+    found = plain_beginning(memoryview(wire), wanted, has_dot_lines=has_dot_lines)
+    assert found == plain[:wanted]
+    whole = unstuff(wire, lacks_final_eol=lacks_final_eol)
+    assert whole.startswith(found)
