@@ -16,6 +16,7 @@ from posthouse.app import cli, console
 from posthouse.app.config import load
 from posthouse.app.devices import device_rules
 from posthouse.backends.memory.directory import MemoryDirectory
+from posthouse.model.batch import DropSyncStates
 from posthouse.model.errors import ConfigurationError, NotFound, PosthouseError
 from posthouse.model.ids import DeviceId, MailboxId
 from posthouse.model.partnership import (
@@ -61,6 +62,16 @@ class Audit:
         self.lines.append((event, fields))
 
 
+class StoreOfTests:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.commits = []
+
+    async def apply(self, commit):
+        self.commits.append(commit)
+
+
 class Operator:
     """Types commands."""
 
@@ -73,6 +84,7 @@ class Operator:
         self.people = People(self.directory, None, self.audit, self.clock, chance, hasher)
         self.people.actor = "root"
         self.path = path
+        self.store = StoreOfTests()
         self.configure("")
         for mailbox_id, address in enumerate((ALICE, BOB), 1):
             self.directory.add_principal(
@@ -295,9 +307,11 @@ def test_how_far_a_wipe_has_come(operator, wipe, state):
 
 
 def test_forget(operator):
-    operator.meets("x")
+    number = operator.meets("x").device_number
     assert operator.does("phone", "forget", ALICE, "X") == "Forgot x of alice@example.org.\n"
     assert operator.kept("x") is None
+    (commit,) = operator.store.commits
+    assert commit.batches[0].operations == (DropSyncStates(number),), "nothing is left of it"
     operator.meets("x")
     assert operator.asks("phone", "forget", ALICE, "x") == {
         "address": ALICE,

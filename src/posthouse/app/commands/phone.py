@@ -9,6 +9,7 @@ import click
 
 from posthouse.app import console
 from posthouse.app.devices import device_rules
+from posthouse.model.batch import Batch, Commit, DropSyncStates
 from posthouse.model.partnership import DeviceAccess, Partnership, Wipe
 from posthouse.model.people import PrincipalKind
 from posthouse.services.devices.phones import Phones
@@ -201,6 +202,8 @@ def forget(data: Path, address: str, eas_id: str, *, yes: bool, as_json: bool) -
                 is_sure=yes,
             )
         phones.forget(principal, found.eas_id)
+        states = Batch(principal.mailbox_id, (DropSyncStates(found.device_number),))
+        house.run(house.store.apply(Commit((states,))))
     value = {"address": principal.address, "id": found.eas_id, "forgotten": True}
     console.say(f"Forgot {found.eas_id} of {principal.address}.", value, as_json=as_json)
 

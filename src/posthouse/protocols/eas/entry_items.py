@@ -96,6 +96,13 @@ class _EntryView(NoInstances, Generic[V]):
         """The value that a client means."""
         raise NotImplementedError
 
+    def revised(
+        self, call: Call, collection: Collection, data: Element, known: V, state: CollectionState
+    ) -> V:
+        """The value after a Change of the whole."""
+        del state
+        return self.read(call, collection, data, known)
+
     async def add(
         self, call: Call, collection: Collection, command: ClientCommand, key: bytes
     ) -> Made:
@@ -115,13 +122,12 @@ class _EntryView(NoInstances, Generic[V]):
         state: CollectionState,
     ) -> Made:
         """See ItemView."""
-        del state
         data = command.data or _EMPTY
 
         def changed(known: V) -> V:
             if not isinstance(known, self.value_type):
                 raise NotFound(f"item {item.item_id} is of another kind")
-            return self.read(call, collection, data, known)
+            return self.revised(call, collection, data, known, state)
 
         await call.services.entries.change(collection.mailbox_id, item.item_id, changed)
         return Made(item.item_id)
@@ -149,6 +155,18 @@ class ContactView(_EntryView[Contact]):
         """See _EntryView."""
         del call, collection
         return contact_from_data(data, known, is_partial=False)
+
+    def revised(
+        self,
+        call: Call,
+        collection: Collection,
+        data: Element,
+        known: Contact,
+        state: CollectionState,
+    ) -> Contact:
+        """See _EntryView: what the device does not know of is not cleared."""
+        del call, collection
+        return contact_from_data(data, known, is_partial=False, supported=state.supported)
 
 
 class TaskView(_EntryView[Task]):
@@ -240,7 +258,7 @@ class AppointmentView(_EntryView[Appointment]):
             collection.mailbox_id, collection.folder_id, value, key=key
         )
         if call.version >= Version.V16_0:
-            await _announce(call, collection, None, entry)
+            await _announce(call, collection, None, entry, key)
             uid = Element("Calendar", "UID", entry.value.uid)
             return Made(entry.item.item_id, () if known == entry.value.uid else (uid,))
         return Made(entry.item.item_id)
@@ -319,6 +337,7 @@ async def _announce(
     collection: Collection,
     before: Entry[Any] | None,
     after: Entry[Any] | None,
+    key: bytes = b"",
 ) -> None:
     """Mails about a meeting. What cannot be sent does not undo what is stored: it is logged."""
     told = after or before
@@ -330,9 +349,17 @@ async def _announce(
             before.value if before else None,
             after.value if after else None,
             told.original,
+            key=key,
         )
-    except PosthouseError as e:
-        call.services.log.failure("eas.not_announced", e, session=call.head.session_id)
+    except (PosthouseError, ValueError) as e:
+        # Clients bring it about: with attendees who do not exist, or with no right to write mail.
+        call.services.log.warning(
+            "eas.not_announced",
+            session=call.head.session_id,
+            device=call.line.device_id,
+            collection=collection.server_id,
+            reason=f"{type(e).__name__}: {e}"[:200],
+        )
 
 
 def _reading(call: Call, collection: Collection) -> Reading:

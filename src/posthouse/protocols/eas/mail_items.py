@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from posthouse.formats.mime.dots import plain_beginning
 from posthouse.model.batch import Batch, ChangeFlags, ChangeProperties, Commit
+from posthouse.model.blob import BlobForm
 from posthouse.model.errors import NotFound, PosthouseError, RemoteProtocolError
 from posthouse.model.folder import FolderRole
 from posthouse.model.item import Flags, ItemKind
@@ -24,7 +26,11 @@ from posthouse.protocols.eas.wire.email import MessageFacts, data_from_message, 
 from posthouse.protocols.eas.wire.email_changes import message_change_from_data
 from posthouse.protocols.eas.wire.meeting_request import meeting_request_element
 from posthouse.protocols.eas.wire.options import Version
-from posthouse.services.meetings.calendar_part import scheduling_messages
+from posthouse.services.meetings.calendar_part import (
+    has_calendar,
+    item_class,
+    scheduling_messages,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.eas.wire.sync import ClientCommand
 
 _MEETING = "IPM.Schedule.Meeting."
+_OUTGOING = (FolderRole.DRAFTS, FolderRole.SENT, FolderRole.OUTBOX)
 
 
 class MailView(NoInstances):
@@ -68,7 +75,7 @@ class MailView(NoInstances):
                 return flags_view(facts, flag=False, categories=False)
             if what is What.CHANGE and not is_drafts:
                 return flags_view(facts)
-            if item.columns.item_class.startswith(_MEETING):
+            if _may_ask(item, card, collection.folder.role):
                 facts = _with_meeting(call, item, facts, options)
             return data_from_message(facts, options)
 
@@ -142,6 +149,11 @@ def _facts(
     def plain() -> bytes:
         return b"" if blob is None else blobs.read_plain(blob)
 
+    def beginning(size: int) -> bytes:
+        if blob is None or blob.form is not BlobForm.WIRE:
+            return plain()
+        return plain_beginning(blobs.read(blob), size, has_dot_lines=blob.has_dot_lines)
+
     is_draft = bool(place.flags & Flags.DRAFT) or collection.folder.role is FolderRole.DRAFTS
     return MessageFacts(
         columns=item.columns,
@@ -149,18 +161,30 @@ def _facts(
         flags=place.flags,
         received_at=item.received_at,
         bag=bag_of(item.bag),
-        source=message_source(card, plain),
+        source=message_source(card, plain, beginning),
         reference=collection.item_server_id(item.item_id),
         is_draft=is_draft,
         owner=own,
     )
 
 
+def _may_ask(item: Item, card: Card, role: FolderRole) -> bool:
+    """Whether it is about a meeting, as far as can be told without reading it.
+
+    Devices see mail before the meeting assistant has marked it, and never look at it again.
+    """
+    if item.columns.item_class.startswith(_MEETING):
+        return True
+    return role not in _OUTGOING and has_calendar(card.structure)
+
+
 def _with_meeting(
     call: Call, item: Item, facts: MessageFacts, options: ViewOptions
 ) -> MessageFacts:
     """With the invitation that the message carries; one that cannot be read is not shown."""
-    facts = replace(facts, message_class=item.columns.item_class)
+    known = item.columns.item_class
+    if known.startswith(_MEETING):
+        facts = replace(facts, message_class=known)
     if item.blob is None:
         return facts
     try:
@@ -169,4 +193,8 @@ def _with_meeting(
         return facts
     if not told:
         return facts
-    return replace(facts, meeting=meeting_request_element(told[0].message, options))
+    found = facts.message_class or item_class(told[0])
+    if not found:
+        return facts
+    meeting = meeting_request_element(told[0].message, options)
+    return replace(facts, message_class=found, meeting=meeting)

@@ -146,11 +146,12 @@ class EasDoor:
         gate = self._gate(call)
         if gate is not None:
             return refused(line.command, gate)
-        request = _request(head, line, body)
         if len(body) > 2 * self._services.limits.message_bytes:
             raise TooLarge(f"{len(body)} octets")
-        del body
-        return await COMMANDS[line.command](call, request)
+        # Who waits for an hour shall not hold what it was asked by.
+        answering = COMMANDS[line.command](call, _request(head, line, body))
+        del body, partnership
+        return await answering
 
     def _gate(self, call: Call) -> int | None:
         """Why the device may not ask this; None: it may."""

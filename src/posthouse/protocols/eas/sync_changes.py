@@ -3,11 +3,14 @@
 Spec: [MS-ASCMD] §2.2.1.21, §2.2.3.68 (FilterType), §3.1.5.3.
 
 Notes:
-    What is new comes before what is listed still. Items below ``listed_uid`` are not on the device
-    yet, so changes of them are passed over: they are listed as they stand then. New content of an
-    item is a place that vanishes and one that comes; a device is told of a change. It may be told
-    of the end of an item that it never had (too old, gone before it was listed): devices pass over
-    names they do not know.
+    - First what has become of items that the device has (from the change log), then what has come
+      (by uid, for the log forgets when a place that was changed again had come), then what is
+      listed still. Items below ``listed_uid`` are not on the device yet, so changes of them are
+      passed over: they are listed as they stand then.
+    - New content of an item is a place that vanishes and one that comes; a device is told of a
+      change when the log comes to the first of them, and passes over the other (``echoes``).
+    - A device may be told of the end of an item that it never had (too old, gone before it was
+      listed): devices pass over names they do not know.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from posthouse.model.changes import Vanished
 from posthouse.model.errors import InvalidSyncPoint, SyncPointExpired
 from posthouse.model.ids import ChangeNumber, ItemId, Uid
 from posthouse.protocols.eas.collections import ItemClass
+from posthouse.protocols.eas.sync_filter import cutoff_of, dated, has_nothing, is_unlisted, widened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +37,15 @@ if TYPE_CHECKING:
     from posthouse.protocols.eas.session import Call
     from posthouse.protocols.eas.synckey import CollectionState
 
-DAY_MS: Final = 86_400_000
-_DAYS: Final = {1: 1, 2: 3, 3: 7, 4: 14, 5: 30, 6: 90, 7: 180}
 _ROWS: Final = 2_000
 _NEVER_AT: Final = 1 << 62
+_FEW: Final = 200
+_ECHOES_MAX: Final = 4_000
+"""A state takes 64 KiB at most; a device that far behind begins anew."""
 GONE_BY_DEVICE: Final = 0
 """As an echo: the device itself removed the item."""
+NOT_AS_SENT: Final = -1
+"""As an echo: the device has the item, but not as it stands here."""
 
 
 class What(Enum):
@@ -81,13 +89,6 @@ class News(Struct, frozen=True):
     has_more: bool
 
 
-def cutoff_of(item_class: ItemClass, filter_type: int, now_ms: int) -> int:
-    """What is older than this is too old, ms; it moves once a day. 0: nothing is."""
-    if item_class not in (ItemClass.EMAIL, ItemClass.CALENDAR) or filter_type not in _DAYS:
-        return 0
-    return (now_ms // DAY_MS - _DAYS[filter_type]) * DAY_MS
-
-
 async def news_for(call: Call, collection: Collection, state: CollectionState, limit: int) -> News:
     """What there is to tell, at most ``limit`` events.
 
@@ -98,28 +99,20 @@ async def news_for(call: Call, collection: Collection, state: CollectionState, l
     now_ms = call.services.clock.now_ms()
     wanted = cutoff_of(collection.item_class, state.options.filter_type, now_ms)
     events: list[Event] = []
-    has_more = False
+    state, has_more = await _changed(call, collection, state, limit, events)
+    if has_more:
+        return News(tuple(events), state, has_more)
+    # Only now: what has left the folder is not found when what is too old is looked for.
     if wanted > state.cutoff_at:
-        state, has_more = await _outdated(call, collection, state, (wanted, limit), events)
+        window = (wanted, limit - len(events))
+        state, has_more = await _outdated(call, collection, state, window, events)
     elif wanted < state.cutoff_at:
-        state = _widened(collection, state, wanted)
+        state = widened(collection, state, wanted)
     if not has_more:
-        state, has_more = await _changed(call, collection, state, limit - len(events), events)
+        state, has_more = await _come(call, collection, state, limit - len(events), events)
     if not has_more and state.listed_uid:
         state, has_more = await _listed(call, collection, state, limit - len(events), events)
     return News(tuple(events), state, has_more)
-
-
-def _widened(collection: Collection, state: CollectionState, wanted: int) -> CollectionState:
-    """Older items than before are wanted: they are listed up to where the device has them."""
-    if state.listed_uid:
-        raise InvalidSyncPoint("the filter was widened before the first listing was over")
-    return replace(
-        state,
-        cutoff_at=wanted,
-        listed_uid=collection.folder.uid_next,
-        listed_before_at=state.cutoff_at,
-    )
 
 
 # --- what has become too old
@@ -133,44 +126,20 @@ async def _outdated(
     events: list[Event],
 ) -> tuple[CollectionState, bool]:
     wanted, limit = window
-    done = replace(state, cutoff_at=wanted)
-    if not state.cutoff_at and state.listed_uid == collection.folder.uid_next:
-        return done, False  # nothing is on the device
-    found = sorted(
-        (at, item_id)
-        for at, item_id in await _dated(call, collection, state.listed_uid)
-        if state.cutoff_at <= at < wanted
-    )
+    done = replace(state, cutoff_at=wanted, outdated_id=0)
+    if has_nothing(state):
+        return done, False
+    low, high = (state.cutoff_at, state.outdated_id), (wanted, 0)
+    found = sorted(pair for pair in await dated(call, collection, state) if low < pair < high)
     for at, item_id in found[:limit]:
-        state = replace(state, cutoff_at=at)
+        state = replace(state, cutoff_at=at, outdated_id=item_id)
         events.append(Event(What.SOFT_DELETE, ItemId(item_id), state))
     if len(found) > limit:
         return state, True
     return done, False
 
 
-async def _dated(call: Call, collection: Collection, from_uid: int) -> list[tuple[int, int]]:
-    """When each item from a uid on was received, or is over."""
-    records = call.services.store.records
-    if collection.item_class is ItemClass.EMAIL:
-        listing = await call.services.store.listing(collection.mailbox_id, collection.folder_id)
-        return [
-            (at, item_id)
-            for chunk in listing.chunks
-            for uid, item_id, at in zip(chunk.uids, chunk.item_ids, chunk.received_at, strict=True)
-            if uid >= from_uid
-        ]
-    out: list[tuple[int, int]] = []
-    after = Uid(max(from_uid - 1, 0))
-    while places := await records.places(collection.mailbox_id, collection.folder_id, after, _ROWS):
-        ids = [place.item_id for place in places]
-        items = await records.items(collection.mailbox_id, ids)
-        out += [(item.columns.end_at, item.item_id) for item in items]
-        after = places[-1].uid
-    return out
-
-
-# --- what has changed
+# --- what has changed of what the device has
 
 
 async def _changed(
@@ -178,78 +147,142 @@ async def _changed(
 ) -> tuple[CollectionState, bool]:
     if limit <= 0:
         return state, True
+    if collection.folder.highest_cn <= state.since:
+        return replace(state, base=state.since), False
     page = await call.services.store.records.changes_since(
         collection.mailbox_id,
         collection.folder_id,
         ChangeNumber(state.since),
-        min(max(limit, 2) + 1, _ROWS),
+        min(max(2 * limit, _FEW), _ROWS),
     )
-    found, upto = await _events_of(call, collection, state, page)
-    for cn, what, item_id, place in found[:limit]:
-        state = replace(state, since=cn)
-        events.append(Event(what, item_id, state, place))
-    if len(found) > limit:
-        return state, True
-    has_more = page.has_more or upto < page.upto
-    echoes = {item_id: cn for item_id, cn in state.echoes.items() if cn > upto} if has_more else {}
-    return replace(state, since=upto, echoes=echoes), has_more
-
-
-Found = tuple[int, What, ItemId, "Place | None"]
-
-
-async def _events_of(
-    call: Call, collection: Collection, state: CollectionState, page: ChangePage
-) -> tuple[list[Found], int]:
-    """The events of a page in order of change numbers, and how far they reach."""
-    upto = page.upto
-    here = {place.item_id for place in page.places}
-    known = {gone.item_id for gone in page.vanished if gone.created_cn <= state.since}
-    found: list[Found] = []
-    for gone in page.vanished:
-        if gone.item_id in here or state.echoes.get(gone.item_id) == GONE_BY_DEVICE:
-            continue
-        if gone.created_cn > state.since or _is_unlisted(state, gone.uid, 0):
-            continue
-        if page.has_more and await _is_in(call, collection, gone.item_id):
-            # Its new place is behind this page: the two are told together.
-            upto = min(upto, ChangeNumber(gone.change_number - 1))
-            continue
-        found.append((gone.change_number, What.DELETE, gone.item_id, None))
-    for place in page.places:
-        what = _what_of(state, place, is_known=place.item_id in known)
+    here = {place.item_id: place for place in page.places}
+    left = limit
+    for cn, row in _in_order(page):
+        if isinstance(row, Vanished):
+            place = here.get(row.item_id)
+            if place is None and page.has_more and _has(state, row.item_id, row.uid):
+                place = await _place_of(call, collection, row.item_id)
+            what, after = _of_vanished(collection, state, row, place)
+        else:
+            place = row
+            what, after = _of_place(collection, state, row)
+        if what is not None and not left:
+            return state, True
+        state = replace(after, since=cn)
         if what is not None:
-            cn = max(place.changed_cn, place.read_cn)
-            found.append((cn, what, place.item_id, place))
-    found.sort(key=_by_number)
-    return [one for one in found if one[0] <= upto], upto
+            left -= 1
+            shown = None if what is What.DELETE else place
+            events.append(Event(what, row.item_id, state, shown))
+    if len(state.echoes) > _ECHOES_MAX:
+        raise InvalidSyncPoint("too much has changed to be told one by one")
+    base = state.base if page.has_more else page.upto
+    return replace(state, since=page.upto, base=base), page.has_more
 
 
-def _by_number(found: Found) -> int:
-    return found[0]
+def _in_order(page: ChangePage) -> list[tuple[int, Vanished | Place]]:
+    rows: list[tuple[int, Vanished | Place]] = [
+        *((gone.change_number, gone) for gone in page.vanished),
+        *((_number(place), place) for place in page.places),
+    ]
+    rows.sort(key=_first)
+    return rows
 
 
-def _what_of(state: CollectionState, place: Place, *, is_known: bool) -> What | None:
-    cn = max(place.changed_cn, place.read_cn)
-    if state.echoes.get(place.item_id) == cn:
-        return None
-    if place.created_cn > state.since:
-        return What.CHANGE if is_known else What.ADD
-    if _is_unlisted(state, place.uid, place.received_at):
-        return None
-    return What.CHANGE if place.changed_cn > state.since else What.READ
+def _first(row: tuple[int, Vanished | Place]) -> int:
+    return row[0]
 
 
-def _is_unlisted(state: CollectionState, uid: int, received_at: int) -> bool:
-    """Whether an item is still to be listed, so that nothing needs to be told of it before."""
-    return uid < state.listed_uid and (
-        not state.listed_before_at or 0 < received_at < state.listed_before_at
-    )
+def _number(place: Place) -> int:
+    return max(place.changed_cn, place.read_cn)
 
 
-async def _is_in(call: Call, collection: Collection, item_id: ItemId) -> bool:
+def _has(state: CollectionState, item_id: int, uid: int) -> bool:
+    """Whether the device has an item, for all that can be told by the uid it has, or had."""
+    return uid < state.top_uid or state.echoes.get(item_id, GONE_BY_DEVICE) != GONE_BY_DEVICE
+
+
+def _of_vanished(
+    collection: Collection, state: CollectionState, gone: Vanished, place: Place | None
+) -> tuple[What | None, CollectionState]:
+    """What a device is told of a place that is no more; ``place``: where in the folder it is now.
+
+    Also where the device stands then.
+    """
+    echo = state.echoes.get(gone.item_id)
+    if echo == GONE_BY_DEVICE or not _has(state, gone.item_id, gone.uid):
+        return None, state
+    if is_unlisted(state, gone.uid, _NEVER_AT if place is None else place.received_at):
+        return None, state
+    if place is None or _is_old(collection, state, place):
+        return What.DELETE, _without_echo(state, gone.item_id)
+    if echo == _number(place):
+        return None, state
+    return What.CHANGE, replace(state, echoes={**state.echoes, gone.item_id: _number(place)})
+
+
+def _of_place(
+    collection: Collection, state: CollectionState, place: Place
+) -> tuple[What | None, CollectionState]:
+    """What a device is told of a place that was changed, or has come; and where it stands then."""
+    if not _has(state, place.item_id, place.uid):
+        return None, state
+    cn = _number(place)
+    echo = state.echoes.get(place.item_id)
+    if place.uid == state.top_uid:
+        state = replace(_without_echo(state, place.item_id), top_uid=place.uid + 1)
+    if echo == cn or is_unlisted(state, place.uid, place.received_at):
+        return None, state
+    if _is_old(collection, state, place):
+        return None, state
+    return What.CHANGE if place.changed_cn > state.base else What.READ, state
+
+
+def _without_echo(state: CollectionState, item_id: int) -> CollectionState:
+    if item_id not in state.echoes:
+        return state
+    others = {item: cn for item, cn in state.echoes.items() if item != item_id}
+    return replace(state, echoes=others)
+
+
+def _is_old(collection: Collection, state: CollectionState, place: Place) -> bool:
+    low = (state.cutoff_at, state.outdated_id)
+    return collection.item_class is ItemClass.EMAIL and (place.received_at, place.item_id) <= low
+
+
+async def _place_of(call: Call, collection: Collection, item_id: ItemId) -> Place | None:
     places = await call.services.store.records.item_places(collection.mailbox_id, item_id)
-    return any(place.folder_id == collection.folder_id for place in places)
+    return next((place for place in places if place.folder_id == collection.folder_id), None)
+
+
+# --- what has come
+
+
+async def _come(
+    call: Call, collection: Collection, state: CollectionState, limit: int, events: list[Event]
+) -> tuple[CollectionState, bool]:
+    """What lies at ``top_uid`` and above, but for what the device has by other ways."""
+    folder = collection.folder
+    left = limit
+    while state.top_uid < folder.uid_next:
+        if left <= 0:
+            return state, True
+        rows = min(left + 1, _ROWS)
+        page = await call.services.store.records.places(
+            collection.mailbox_id, collection.folder_id, Uid(state.top_uid - 1), rows
+        )
+        for place in page:
+            is_new = not _has(state, place.item_id, place.uid)
+            if is_new and not _is_old(collection, state, place):
+                if left <= 0:
+                    return state, True
+                left -= 1
+                state = replace(_without_echo(state, place.item_id), top_uid=place.uid + 1)
+                events.append(Event(What.ADD, place.item_id, state, place))
+            else:
+                state = replace(state, top_uid=place.uid + 1)
+        if len(page) < rows:
+            state = replace(state, top_uid=max(state.top_uid, folder.uid_next))
+    return replace(state, echoes={}) if state.echoes else state, False
 
 
 # --- what is listed for the first time
@@ -317,7 +350,9 @@ async def count_of(call: Call, collection: Collection, state: CollectionState) -
     if state.listed_uid:
         listed = len(await _unlisted(call, collection, state, _NEVER_AT))
     events: list[Event] = []
-    await _changed(call, collection, state, _ROWS, events)
+    state, has_more = await _changed(call, collection, state, _ROWS, events)
+    if not has_more:
+        await _come(call, collection, state, _ROWS, events)
     return listed + len(events)
 
 
@@ -325,9 +360,11 @@ async def has_news(call: Call, collection: Collection, state: CollectionState) -
     """Whether there is anything to tell; nothing is remembered."""
     if state.listed_uid:
         return True
-    if collection.folder.highest_cn <= state.since:
+    folder = collection.folder
+    if folder.highest_cn <= state.since and folder.uid_next <= state.top_uid:
         return False
     try:
-        return bool((await news_for(call, collection, state, 1)).events)
+        news = await news_for(call, collection, state, 1)
     except (InvalidSyncPoint, SyncPointExpired):
         return True
+    return bool(news.events) or news.has_more

@@ -5,7 +5,9 @@ Spec: [MS-ASCMD] §2.2.3.31 (Commands), §2.2.3.155 (Responses), §2.2.3.177.17 
 Notes:
     - Each command succeeds or fails alone. An Add is known by the key of its request and its
       ClientId, so that a repeated one makes no second item.
-    - What the device itself has brought about is not told to it again (``echoes``).
+    - What the device itself has brought about is not told to it again (``echoes``). A repeated
+      request is known by what it brought about when it came first (``own``): it does not clash
+      with itself, and what was changed here since is told all the same.
     - An item that the device may not change or remove is told to it as it is, since the device has
       changed it on its side already.
 """
@@ -24,7 +26,7 @@ from posthouse.model.rights import Rights
 from posthouse.protocols.eas.collections import ItemClass, item_named
 from posthouse.protocols.eas.errors import status_of
 from posthouse.protocols.eas.items import VIEWS, shown_items
-from posthouse.protocols.eas.sync_changes import GONE_BY_DEVICE
+from posthouse.protocols.eas.sync_changes import GONE_BY_DEVICE, NOT_AS_SENT
 from posthouse.protocols.eas.wire.element import Element
 from posthouse.protocols.eas.wire.options import ViewOptions
 from posthouse.protocols.eas.wire.sync import Conflict, Verb
@@ -68,10 +70,22 @@ class Applied(Struct):
 
 
 async def applied(
-    call: Call, collection: Collection, state: CollectionState, asked: CollectionAsked
+    call: Call,
+    collection: Collection,
+    state: CollectionState,
+    asked: CollectionAsked,
+    own: Mapping[int, int],
 ) -> Applied:
-    """Do all of them, in order; removals are one commit at the end."""
-    run = _Run(call, collection, state, asked)
+    """Do all of them, in order; removals are one commit at the end.
+
+    Args:
+        call: the request.
+        collection: whose.
+        state: where the device stands.
+        asked: with its commands.
+        own: echoes of the same request when it came before.
+    """
+    run = _Run(call, collection, state, asked, own)
     for command in asked.commands:
         await run.take(command)
     await run.remove()
@@ -81,16 +95,22 @@ async def applied(
 class _Run:
     """One collection's commands."""
 
-    __slots__ = ("_asked", "_call", "_collection", "_removals", "_state", "done")
+    __slots__ = ("_asked", "_call", "_collection", "_own", "_removals", "_state", "done")
 
     def __init__(
-        self, call: Call, collection: Collection, state: CollectionState, asked: CollectionAsked
+        self,
+        call: Call,
+        collection: Collection,
+        state: CollectionState,
+        asked: CollectionAsked,
+        own: Mapping[int, int],
     ) -> None:
+        self._own = own
         self._call = call
         self._collection = collection
         self._state = state
         self._asked = asked
-        self._removals: list[tuple[ClientCommand, Item]] = []
+        self._removals: dict[ItemId, tuple[ClientCommand, Item]] = {}
         self.done = Applied()
 
     async def take(self, command: ClientCommand) -> None:
@@ -119,7 +139,7 @@ class _Run:
         children = [_of("ClientId", command.client_id)]
         if made.item_id is not None:
             children.append(_of("ServerId", self._collection.item_server_id(made.item_id)))
-            await self._echo(made.item_id)
+            await self._echo_of_add(made.item_id)
         children.append(_of("Status", _SUCCESS))
         if made.data:
             children.append(Element("AirSync", "ApplicationData", list(made.data)))
@@ -137,7 +157,7 @@ class _Run:
             gone = [_of("ServerId", command.server_id)]
             self.done.restored.append(Element("AirSync", "Delete", gone))
             return
-        await self._echo(made.item_id)
+        await self._echo(place)
 
     def _is_in_conflict(self, place: Place) -> bool:
         """Both sides changed it since the device last heard, and ours counts. Marks never clash."""
@@ -145,35 +165,56 @@ class _Run:
             return False
         if self._state.options.conflict is Conflict.CLIENT_WINS:
             return False
-        known = self.done.echoes.get(place.item_id) or self._state.echoes.get(place.item_id)
-        return place.changed_cn > self._state.since and place.changed_cn != known
+        return place.changed_cn > self._state.since and not self._is_known(place)
+
+    def _is_known(self, place: Place) -> bool:
+        """Whether the device knows it as it stands, by what it did itself."""
+        held = (self.done.echoes, self._own, self._state.echoes)
+        return max(place.changed_cn, place.read_cn) in (one.get(place.item_id) for one in held)
 
     async def _delete(self, command: ClientCommand) -> None:
-        item, _ = await self._found(command)
+        if self._was_removed(command):
+            return
+        try:
+            item, place = await self._found(command)
+        except errors.NotFound:
+            name, item_id = item_named(command.server_id)
+            if name == self._collection.server_id and not command.instance_id:
+                # Should it come back it is new to the device.
+                self.done.echoes[item_id] = GONE_BY_DEVICE
+            raise
         self._require(Rights.DELETE_ANY)
         if command.instance_id:
             view = VIEWS[self._collection.item_class]
             await view.remove_instance(self._call, self._collection, item, command)
-            await self._echo(item.item_id)
+            await self._echo(place)
             return
-        self._removals.append((command, item))
+        self._removals[item.item_id] = (command, item)
+
+    def _was_removed(self, command: ClientCommand) -> bool:
+        """Whether the same request removed it when it came first."""
+        name, item_id = item_named(command.server_id)
+        is_gone = name == self._collection.server_id and self._own.get(item_id) == GONE_BY_DEVICE
+        if is_gone:
+            self.done.echoes[item_id] = GONE_BY_DEVICE
+        return is_gone
 
     async def remove(self) -> None:
         """Remove what was put aside, in one commit."""
         if not self._removals:
             return
         collection, call = self._collection, self._call
-        ids = tuple(item.item_id for _, item in self._removals)
+        ids = tuple(self._removals)
         try:
             operation = await self._removal(ids)
             await call.services.store.apply(Commit((Batch(collection.mailbox_id, (operation,)),)))
         except errors.PosthouseError as e:
-            for command, _ in self._removals:
+            for command, _ in self._removals.values():
                 await self._failed(command, status_of(e, _OWN))
             return
         self.done.echoes.update(dict.fromkeys(ids, GONE_BY_DEVICE))
         view = VIEWS[collection.item_class]
-        await view.removed(call, collection, [item for _, item in self._removals])
+        await view.removed(call, collection, [item for _, item in self._removals.values()])
 
     async def _removal(self, ids: tuple[ItemId, ...]) -> MoveItems | ExpungeItems:
         collection, call = self._collection, self._call
@@ -208,19 +249,37 @@ class _Run:
     async def _found(self, command: ClientCommand) -> tuple[Item, Place]:
         name, item_id = item_named(command.server_id)
         collection = self._collection
-        records = self._call.services.store.records
-        if name == collection.server_id:
-            for place in await records.item_places(collection.mailbox_id, item_id):
-                if place.folder_id == collection.folder_id:
-                    (item,) = await records.items(collection.mailbox_id, (item_id,))
-                    return item, place
+        place = await self._place(item_id) if name == collection.server_id else None
+        if place is not None:
+            records = self._call.services.store.records
+            for item in await records.items(collection.mailbox_id, (item_id,)):
+                return item, place
         raise errors.NotFound(f"no item {command.server_id}")
 
-    async def _echo(self, item_id: ItemId) -> None:
+    async def _echo(self, before: Place) -> None:
+        """An item was changed; what had been done here as well is to be told."""
+        is_told = max(before.changed_cn, before.read_cn) <= self._state.since
+        is_known = is_told or self._is_known(before)
+        place = await self._place(before.item_id)
+        if place is not None:
+            number = max(place.changed_cn, place.read_cn)
+            self.done.echoes[before.item_id] = number if is_known else NOT_AS_SENT
+
+    async def _echo_of_add(self, item_id: ItemId) -> None:
+        """An item was made, perhaps when the request came first: then it may be gone by now."""
+        number = self._own.get(item_id, NOT_AS_SENT)
+        if item_id not in self._own:
+            place = await self._place(item_id)
+            if place is not None and place.read_cn <= place.created_cn == place.changed_cn:
+                number = place.changed_cn
+        self.done.echoes[item_id] = number
+
+    async def _place(self, item_id: ItemId) -> Place | None:
         records = self._call.services.store.records
         for place in await records.item_places(self._collection.mailbox_id, item_id):
             if place.folder_id == self._collection.folder_id:
-                self.done.echoes[item_id] = max(place.changed_cn, place.read_cn)
+                return place
+        return None
 
     def _key(self, command: ClientCommand) -> bytes:
         text = "\0".join(

@@ -11,6 +11,7 @@ Notes:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -22,13 +23,15 @@ from posthouse.protocols.eas.collections import ItemClass
 from posthouse.protocols.eas.collections import collection as collection_named
 from posthouse.protocols.eas.item_views import Wanted
 from posthouse.protocols.eas.items import VIEWS
-from posthouse.protocols.eas.sync_changes import What, cutoff_of, news_for
+from posthouse.protocols.eas.sync_changes import What, has_news, news_for
 from posthouse.protocols.eas.sync_commands import applied
+from posthouse.protocols.eas.sync_filter import OPEN_TASKS, cutoff_of, require_going_on
 from posthouse.protocols.eas.synckey import (
     START,
     CollectionState,
     Key,
     collection_state,
+    key_after,
     key_from_text,
     octets_from_state,
 )
@@ -50,8 +53,10 @@ LEFT_OUT_TRIES: Final = 4
 _ROUNDS_MAX: Final = 20
 """Pages looked through for something that the device wants."""
 _SKIPPED_MAX: Final = 50
+_ECHOES_MAX: Final = 3_000
+_UNSEEN: Final = 100
+"""Events looked at together once those before were not for this device."""
 _INVALID_KEY: Final = "3"
-_OPEN_TASKS: Final = 8
 
 
 class Position(Struct, frozen=True):
@@ -61,11 +66,13 @@ class Position(Struct, frozen=True):
         key: of the request.
         state: behind it.
         tries: how often the answer to it was given already.
+        own: what the same request brought about when it came before; see CollectionState.
     """
 
     key: Key
     state: CollectionState
     tries: int = 0
+    own: dict[int, int] = {}
 
 
 class Turn(Struct, frozen=True):
@@ -109,11 +116,12 @@ async def position_of(call: Call, collection: Collection, sync_key: str) -> Posi
     state = states.get(key.generation)
     if state is None or state.series != key.series:
         raise InvalidSyncPoint("the key is not known")
-    mailbox = await call.services.store.records.mailbox(collection.mailbox_id)
-    if state.guid != mailbox.guid:
+    if state.guid != await call.services.store.guid(collection.mailbox_id):
         raise InvalidSyncPoint("the mailbox was restored")
     newer = states.get(key.generation + 1)
-    return Position(key, state, 0 if newer is None else newer.tries + 1)
+    if newer is None:
+        return Position(key, state)
+    return Position(key, state, newer.tries + 1, newer.own)
 
 
 async def _begun(call: Call, collection: Collection, asked: CollectionAsked) -> Turn:
@@ -123,13 +131,16 @@ async def _begun(call: Call, collection: Collection, asked: CollectionAsked) -> 
     kept = await records.sync_states(call.mailbox_id, call.device_number, collection.server_id)
     series = int.from_bytes(call.services.chance.token_bytes(4), "big")
     if kept and kept[0].key == 1:
-        series = collection_state(kept[0].state).series
+        with suppress(InvalidSyncPoint):
+            series = collection_state(kept[0].state).series
     options = asked.options or SyncOptions()
     now_ms = call.services.clock.now_ms()
     state = CollectionState(
         series,
         mailbox.guid,
         since=collection.folder.highest_cn,
+        base=collection.folder.highest_cn,
+        top_uid=collection.folder.uid_next,
         listed_uid=collection.folder.uid_next,
         cutoff_at=cutoff_of(collection.item_class, options.filter_type, now_ms),
         options=options,
@@ -149,13 +160,18 @@ async def _continued(
     items_left: int,
 ) -> Turn:
     state = position.state
+    if asked.commands or (asked.options is not None and asked.options != state.options):
+        await require_going_on(call, collection, state, asked.options or state.options)
     if asked.options is not None and asked.options != state.options:
         state = replace(state, options=asked.options)
     if asked.window and asked.window != state.window:
         state = replace(state, window=asked.window)
-    done = await applied(call, collection, state, asked)
+    done = await applied(call, collection, state, asked, position.own)
     if done.echoes:
-        state = replace(state, echoes={**state.echoes, **done.echoes})
+        echoes = list({**state.echoes, **done.echoes}.items())
+        state = replace(state, echoes=dict(echoes[-_ECHOES_MAX:]))
+    if asked.commands:
+        collection = await collection_named(call, asked.collection_id)
     told = _Told(call, collection, position, state)
     if asked.wants_changes:
         window = min(state.window or WINDOW_DEFAULT, WINDOW_MAX, items_left)
@@ -170,10 +186,9 @@ def _turn(told: _Told, done: Applied, *, had_commands: bool) -> Turn:
     if not is_new:
         # Something else was asked for, or what came is not for this device: the key stays.
         keep = None
-        if told.state != position.state:
+        if told.state != position.state or position.tries:
             keep = _keep(call, collection, position.key, told.state)
         return Turn(None, keep, collection, replace(position, state=told.state))
-    key = position.key.next
     children: list[Element] = []
     if told.has_more:
         children.append(_of("MoreAvailable"))
@@ -181,7 +196,13 @@ def _turn(told: _Told, done: Applied, *, had_commands: bool) -> Turn:
         children.append(Element("AirSync", "Responses", done.responses))
     if commands:
         children.append(Element("AirSync", "Commands", commands))
-    state = replace(told.state, tries=position.tries)
+    state = replace(
+        told.state,
+        tries=position.tries,
+        own=done.echoes,
+        skipped=told.state.skipped[-_SKIPPED_MAX:],
+    )
+    key, state = key_after(position.key, state)
     element = _collection(collection, key, children)
     keep = _keep(call, collection, key, state)
     return Turn(element, keep, collection, position, len(told.elements))
@@ -205,22 +226,24 @@ class _Told:
 
     async def fill(self, window: int) -> None:
         """Tell what is new, until the window or the answer is full."""
+        if window <= 0:
+            self.has_more = await has_news(self.call, self.collection, self.state)
+            return
         if self.position.tries >= ONE_BY_ONE_TRIES:
             window = 1
+        limit = window
         for _ in range(_ROUNDS_MAX):
-            news = await news_for(
-                self.call, self.collection, self.state, window - len(self.elements)
-            )
-            is_full = await self._take(news.events)
-            if is_full:
+            news = await news_for(self.call, self.collection, self.state, limit)
+            if news.events and await self._take(news.events, window):
                 self.has_more = True
                 return
-            self.state = news.state
+            self.state = replace(news.state, skipped=self.state.skipped)
             self.has_more = news.has_more
             if not news.has_more or len(self.elements) >= window:
                 return
+            limit = max(window - len(self.elements), min(_UNSEEN, WINDOW_MAX))
 
-    async def _take(self, events: Sequence[Event]) -> bool:
+    async def _take(self, events: Sequence[Event], window: int) -> bool:
         """Whether the answer is full before the last of them."""
         present = [event for event in events if event.place is not None]
         view = VIEWS[self.collection.item_class]
@@ -230,18 +253,19 @@ class _Told:
         render = await view.renderer(self.call, self.collection, items, self._wanted())
         by_id = {item.item_id: item for item in items}
         for event in events:
-            if self.octets >= self.call.services.limits.answer_bytes:
+            is_full = self.octets >= self.call.services.limits.answer_bytes
+            if is_full or len(self.elements) >= window:
                 return True
             element = None
             if event.place is None:
                 element = self._named(event.what.value, event, None)
-            elif event.item_id in by_id and not self._leaves_out(event):
+            elif event.item_id in by_id and event.item_id not in self.state.skipped:
                 data = render(by_id[event.item_id], event.place, event.what)
-                if data is not None:
+                if data is not None and not self._leaves_out(event):
                     element = self._shown(event, data)
             if element is not None:
                 self.elements.append(element)
-            self.state = replace(event.state, skipped=self.state.skipped, echoes=self.state.echoes)
+            self.state = replace(event.state, skipped=self.state.skipped)
         return False
 
     def _wanted(self) -> Wanted:
@@ -250,13 +274,13 @@ class _Told:
         return Wanted(
             view_options(self.call, state.options),
             state.cutoff_at if is_calendar else 0,
-            state.options.filter_type == _OPEN_TASKS,
+            state.options.filter_type == OPEN_TASKS,
         )
 
     def _shown(self, event: Event, data: list[Element]) -> Element:
         if not data:
             return self._named(What.SOFT_DELETE.value, event, None)
-        self.octets += 200 + sum(_octets_of(one) for one in data)
+        self.octets += _octets_of(data)
         name = "Add" if event.what is What.ADD else "Change"
         return self._named(name, event, data)
 
@@ -267,14 +291,11 @@ class _Told:
         return Element("AirSync", name, children)
 
     def _leaves_out(self, event: Event) -> bool:
-        """Items on which the device has choked; the first one, when it does so now."""
-        if event.item_id in self.state.skipped:
-            return True
-        if self.position.tries < LEFT_OUT_TRIES or self.elements:
+        """Whether the device has choked on it: the first one, later the first two, and so on."""
+        new = len(self.state.skipped) - len(self.position.state.skipped)
+        if self.elements or new >= self.position.tries // LEFT_OUT_TRIES:
             return False
-        if self.state.skipped != self.position.state.skipped:
-            return False
-        skipped = (*self.state.skipped, int(event.item_id))[-_SKIPPED_MAX:]
+        skipped = (*self.state.skipped, int(event.item_id))
         self.state = replace(self.state, skipped=skipped)
         self.call.services.log.warning(
             "eas.item_left_out",
@@ -290,12 +311,16 @@ def view_options(call: Call, options: SyncOptions) -> ViewOptions:
     return ViewOptions(call.version, options.bodies, options.mime_support, options.body_part)
 
 
-def _octets_of(element: Element) -> int:
-    """About how much an element takes in the answer."""
-    content = element.content
-    if isinstance(content, list):
-        return 4 + sum(_octets_of(child) for child in content)
-    return 4 + len(content)
+def _octets_of(data: list[Element]) -> int:
+    """About how much they take in the answer; what lies deeper than texts can is not counted."""
+    octets = 200
+    for element in data:
+        content = element.content
+        octets += len(content)
+        if isinstance(content, list):
+            for child in content:
+                octets += len(child.content)
+    return octets
 
 
 def _collection(collection: Collection, key: Key, rest: list[Element]) -> Element:

@@ -3,20 +3,24 @@
 Spec: [MS-ASCMD] §2.2.3.181 (SyncKey), §3.1.5.3 (synchronising).
 
 Notes:
-    A key is a random number, the same from SyncKey 0 on, and a generation that counts up. The
-    server keeps the states of the last two generations, so a request whose answer was lost is
-    answered again. Newest items are sent first: the folder is listed from its highest uid down
-    (``listed_uid``), while what changes meanwhile waits in the change log behind ``since``.
+    A key is a number and a generation that counts up. The number is random at first, then a digest
+    of the state: of two answers given at once to the same request, only the key of the one that
+    was kept is good, unless they say the same. The server keeps the states of the last two
+    generations, so a request whose answer was lost is answered again. Newest items are sent first:
+    the folder is listed from its highest uid down (``listed_uid``), while what changes meanwhile
+    waits in the change log behind ``since``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from posthouse.model.errors import InvalidSyncPoint
 from posthouse.protocols.eas.wire.sync import SyncOptions
@@ -30,7 +34,7 @@ class Key(Struct, frozen=True):
     """A SyncKey that is not 0.
 
     Attributes:
-        series: chosen at random when a device begins anew; below 2^32.
+        series: chosen at random when a device begins anew, then a digest; below 2^32.
         generation: from 1.
     """
 
@@ -62,13 +66,18 @@ class CollectionState(Struct, frozen=True, array_like=True):
     Attributes:
         series: of the key.
         guid: of the mailbox; of another one all is void.
-        since: everything up to this change number has been told, but for what is listed still.
+        since: all that befell the device's items up to this change number has been told.
+        base: what was changed after it may have been passed over: the log shows only the last.
+        top_uid: items from this uid on are not on the device, but for those in ``echoes``.
         listed_uid: items below this uid are still to be listed; 0: none.
         listed_before_at: only what is older than this is still to be listed, ms; 0: all.
         cutoff_at: what is older is not on the device, ms; 0: nothing is too old.
+        outdated_id: of what is just as old, items up to this one are not on the device either.
         options: as last sent.
         window: items at a time, as last sent.
-        echoes: item -> change number that the device itself brought about.
+        echoes: item -> change number that the device itself brought about, or was told of ahead of
+            its turn; or see GONE_BY_DEVICE, NOT_AS_SENT.
+        own: those of them that the request before this generation brought about.
         tries: how often this generation was asked for.
         skipped: items that the device could not take.
         supported: see CollectionAsked.
@@ -77,12 +86,16 @@ class CollectionState(Struct, frozen=True, array_like=True):
     series: int
     guid: bytes
     since: int = 0
+    base: int = 0
+    top_uid: int = 1
     listed_uid: int = 0
     listed_before_at: int = 0
     cutoff_at: int = 0
+    outdated_id: int = 0
     options: SyncOptions = SyncOptions()
     window: int = 0
     echoes: dict[int, int] = {}
+    own: dict[int, int] = {}
     tries: int = 0
     skipped: tuple[int, ...] = ()
     supported: tuple[str, ...] | None = None
@@ -122,14 +135,14 @@ class WatchState(Struct, frozen=True, array_like=True):
     Attributes:
         heartbeat_s: of Ping; 0 not said.
         folders: (server_id, class) of Ping.
-        collections: ids of the last Sync.
+        collections: (id, SyncKey) of the last Sync, as they were asked for.
         wait_s: of the last Sync; None: it did not wait.
         window: of the last Sync.
     """
 
     heartbeat_s: int = 0
     folders: tuple[tuple[str, str], ...] = ()
-    collections: tuple[str, ...] = ()
+    collections: tuple[tuple[str, str], ...] = ()
     wait_s: int | None = None
     window: int = 0
 
@@ -138,6 +151,13 @@ _COLLECTION = msgspec.msgpack.Decoder(CollectionState)
 _HIERARCHY = msgspec.msgpack.Decoder(HierarchyState)
 _WATCH = msgspec.msgpack.Decoder(WatchState)
 _ENCODER = msgspec.msgpack.Encoder()
+
+
+def key_after(key: Key, state: CollectionState) -> tuple[Key, CollectionState]:
+    """The next key, which stands for this state, and the state as it is kept behind it."""
+    digest = hashlib.sha256(_ENCODER.encode(replace(state, tries=0))).digest()
+    series = int.from_bytes(digest[:4], "big")
+    return Key(series, key.generation + 1), replace(state, series=series)
 
 
 def octets_from_state(state: CollectionState | WatchState) -> bytes:

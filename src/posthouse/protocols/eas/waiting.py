@@ -134,10 +134,14 @@ async def watched(call: Call) -> WatchState:
 
 async def keep_watch(call: Call, before: WatchState, now: WatchState) -> None:
     """Remember it, when it is another."""
-    if now == before:
-        return
-    state = KeepSyncState(call.device_number, WATCH, _ONLY, octets_from_state(now))
-    await call.services.store.apply(Commit((Batch(call.mailbox_id, (state,)),)))
+    if now != before:
+        kept = kept_watch(call, now)
+        await call.services.store.apply(Commit((Batch(call.mailbox_id, (kept,)),)))
+
+
+def kept_watch(call: Call, now: WatchState) -> KeepSyncState:
+    """How it is remembered."""
+    return KeepSyncState(call.device_number, WATCH, _ONLY, octets_from_state(now))
 
 
 async def newest_key(call: Call, collection_id: str) -> str | None:

@@ -120,6 +120,33 @@ def test_one_occurrence():
     play(scene)
 
 
+@pytest.mark.parametrize("at", [START + DAY // 2, START + 9 * DAY, START - DAY, 0])
+@pytest.mark.parametrize("recurrence", [None, Recurrence(Frequency.DAILY, count=3)])
+def test_no_such_occurrence(at, recurrence):
+    async def scene(house):
+        _, _, calendar, entry = await invited(house, recurrence=recurrence)
+        before = await house.calendar("bob")
+        more = f"<InstanceId>{long_from_ms(at)}</InstanceId><SendResponse/>"
+        assert await told(house, asking(3, calendar, entry, more)) == [(entry, 2, "")]
+        assert await house.calendar("bob") == before
+        await house.work()
+        assert await house.items("alice") == []
+
+    play(scene)
+
+
+def test_the_only_occurrence_is_the_whole():
+    async def scene(house):
+        _, _, calendar, entry = await invited(house)
+        more = f"<InstanceId>{long_from_ms(START)}</InstanceId>"
+        assert await told(house, asking(1, calendar, entry, more)) == [(entry, 1, entry)]
+        (mine,) = await house.calendar("bob")
+        assert mine.attendees[0].response is Response.ACCEPTED
+        assert mine.overrides == ()
+
+    play(scene)
+
+
 def test_each_request_has_its_own_result():
     async def scene(house):
         inbox, message, _, entry = await invited(house)

@@ -36,6 +36,7 @@ _ID_MAX: Final = 64
 async def handle(call: Call, request: Element | None) -> Element:
     """Answer at once when there is something already, else when something comes."""
     watch = await _asked(call, request)
+    del request
     limits = call.services.limits
     if not watch.folders or not watch.heartbeat_s:
         return refused("Ping", _MISSING)
@@ -96,10 +97,13 @@ async def _state(call: Call, one: Collection) -> CollectionState:
     kept = await call.services.store.records.sync_states(
         call.mailbox_id, call.device_number, one.server_id
     )
+    guid = await call.services.store.guid(one.mailbox_id)
     if kept:
-        return replace(collection_state(kept[0].state), listed_uid=0)
-    mailbox = await call.services.store.records.mailbox(one.mailbox_id)
-    return CollectionState(0, mailbox.guid, one.folder.highest_cn)
+        state = collection_state(kept[0].state)
+        # A mailbox that was restored is news: Sync tells the device to begin anew.
+        listed_uid = 0 if state.guid == guid else state.top_uid
+        return replace(state, listed_uid=listed_uid)
+    return CollectionState(0, guid, since=one.folder.highest_cn, top_uid=one.folder.uid_next)
 
 
 async def _with_news(

@@ -6,6 +6,9 @@ Notes:
     A request that waits is one task asleep until the store wakes it; nothing is polled. An answer
     that says nothing is empty. A collection that is gone is left out of the answer: FolderSync
     tells of it. All states of a request are kept in one commit, before the answer.
+
+    A request that says nothing of a collection means it as the request before did, with its key:
+    the answer to that one may have been lost.
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from posthouse.model.batch import Batch, Commit
+from posthouse.model.batch import Batch, Commit, KeepSyncState
 from posthouse.model.errors import NotFound
 from posthouse.protocols.eas.errors import refused
 from posthouse.protocols.eas.sync_changes import has_news
 from posthouse.protocols.eas.sync_turn import Turn, turn_of
-from posthouse.protocols.eas.waiting import keep_watch, newest_key, wait_for_change, watched
+from posthouse.protocols.eas.synckey import START
+from posthouse.protocols.eas.waiting import kept_watch, newest_key, wait_for_change, watched
 from posthouse.protocols.eas.wire.element import Element
 from posthouse.protocols.eas.wire.sync import WINDOW_MAX, CollectionAsked, SyncAsked, sync_asked
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.eas.session import Call
     from posthouse.protocols.eas.synckey import WatchState
 
+_KEY_MAX = 32
 _ITEMS_MAX = 1_000
 """Of all collections of an answer together."""
 _SYNTAX = 4
@@ -38,7 +43,8 @@ _TOO_MUCH = 15
 
 async def handle(call: Call, request: Element | None) -> Element | None:
     """Take each collection's turn; when none has anything to say, wait if that was asked for."""
-    asked = await _asked(call, request)
+    before = await watched(call)
+    asked = await _asked(call, request, before)
     if isinstance(asked, Element):
         return asked
     wait_s = asked.wait_s
@@ -48,7 +54,7 @@ async def handle(call: Call, request: Element | None) -> Element | None:
     if sum(len(one.commands) for one in asked.collections) > limits.commands:
         return refused("Sync", _TOO_MUCH)
     turns = await _turns(call, asked)
-    await _keep(call, turns)
+    await _keep(call, turns, _watch(call, asked, before))
     if not turns:
         return refused("Sync", _HIERARCHY_CHANGED)
     told = [turn.element for turn in turns if turn.element is not None]
@@ -57,43 +63,38 @@ async def handle(call: Call, request: Element | None) -> Element | None:
     return await _waited(call, asked, turns, wait_s)
 
 
-async def _asked(call: Call, request: Element | None) -> SyncAsked | Element:
+async def _asked(call: Call, request: Element | None, before: WatchState) -> SyncAsked | Element:
     """The request, completed by the one before it; an element is the refusal."""
     limits = call.services.limits
     said = None if request is None else sync_asked(request, limits.collections)
-    before = await watched(call)
-    asked: SyncAsked | Element
     if said is None or said.is_partial:
         if not before.collections:
             return refused("Sync", _INCOMPLETE)
-        asked = await _completed(call, said, before)
-    elif not said.collections:
-        return refused("Sync", _SYNTAX)
-    else:
-        asked = said
-    if isinstance(asked, SyncAsked):
-        names = tuple(one.collection_id for one in asked.collections)
-        now = replace(before, collections=names, wait_s=asked.wait_s, window=asked.window)
-        await keep_watch(call, before, now)
-    return asked
+        asked = _completed(said, before)
+        return refused("Sync", _SYNTAX) if len(asked.collections) > limits.collections else asked
+    return said if said.collections else refused("Sync", _SYNTAX)
 
 
-async def _completed(
-    call: Call, asked: SyncAsked | None, before: WatchState
-) -> SyncAsked | Element:
-    """Partial, or empty: the collections of the request before, by their newest keys."""
-    named = {one.collection_id: one for one in asked.collections} if asked else {}
-    out: list[CollectionAsked] = list(named.values())
-    for collection_id in before.collections:
-        if collection_id not in named:
-            key = await newest_key(call, collection_id)
-            if key is None:
-                return refused("Sync", _INCOMPLETE)
-            out.append(CollectionAsked(key, collection_id, wants_changes=True))
+def _completed(asked: SyncAsked | None, before: WatchState) -> SyncAsked:
+    """Partial, or empty: the collections of the request before, by their keys."""
+    named = asked.collections if asked else ()
+    names = {one.collection_id for one in named}
+    others = tuple(
+        CollectionAsked(key, name, wants_changes=key != START)
+        for name, key in before.collections
+        if name not in names
+    )
     if asked is None:
-        return SyncAsked(tuple(out), window=before.window, wait_s=before.wait_s)
+        return SyncAsked(others, window=before.window, wait_s=before.wait_s)
     wait_s = before.wait_s if asked.wait_s is None else asked.wait_s
-    return replace(asked, collections=tuple(out), wait_s=wait_s)
+    return replace(asked, collections=named + others, wait_s=wait_s)
+
+
+def _watch(call: Call, asked: SyncAsked, before: WatchState) -> KeepSyncState | None:
+    """The request as the next one may leave it out; None: as it was."""
+    keys = {one.collection_id: one.sync_key[:_KEY_MAX] for one in asked.collections}
+    now = replace(before, collections=tuple(keys.items()), wait_s=asked.wait_s, window=asked.window)
+    return None if now == before else kept_watch(call, now)
 
 
 async def _turns(call: Call, asked: SyncAsked) -> list[Turn]:
@@ -110,8 +111,10 @@ async def _turns(call: Call, asked: SyncAsked) -> list[Turn]:
     return turns
 
 
-async def _keep(call: Call, turns: list[Turn]) -> None:
+async def _keep(call: Call, turns: list[Turn], watch: KeepSyncState | None = None) -> None:
     states = tuple(turn.keep for turn in turns if turn.keep is not None)
+    if watch is not None:
+        states = (*states, watch)
     if states:
         await call.services.store.apply(Commit((Batch(call.mailbox_id, states),)))
 
@@ -134,6 +137,8 @@ async def _waited(call: Call, asked: SyncAsked, turns: list[Turn], wait_s: int) 
         if not news:
             continue
         again = tuple(quiet[one.server_id] for one in news if one.server_id in quiet)
+        if [one for one in again if await newest_key(call, one.collection_id) != one.sync_key]:
+            return None  # the device has given up this request, and made another
         told = await _turns(call, SyncAsked(again, window=asked.window))
         await _keep(call, told)
         elements = [turn.element for turn in told if turn.element is not None]

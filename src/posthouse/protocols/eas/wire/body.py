@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 TEXT_MAX: Final = 8 << 20
 """So many octets of text are sent at most; who wants more can have the MIME."""
+_SLACK_OCTETS: Final = 8_192
 _CONVERTED_MAX: Final = 1 << 20
 """So many octets of HTML are turned into text."""
 
@@ -79,14 +80,17 @@ def text_source(body: str, html: str = "") -> BodySource:
     return _TextSource(body, html)
 
 
-def message_source(card: Card, plain: Callable[[], bytes]) -> BodySource:
+def message_source(
+    card: Card, plain: Callable[[], bytes], beginning: Callable[[int], bytes] | None = None
+) -> BodySource:
     """The text of a message.
 
     Args:
         card: of the message.
         plain: gives its plain content; called once at most, and only when text is wanted.
+        beginning: gives the first octets of it, as many as are asked for; None: all is read.
     """
-    return _MessageSource(card, plain)
+    return _MessageSource(card, plain, beginning)
 
 
 class _TextSource:
@@ -124,11 +128,17 @@ class _TextSource:
 
 
 class _MessageSource:
-    __slots__ = ("_card", "_octets", "_parts", "_plain")
+    __slots__ = ("_beginning", "_card", "_octets", "_parts", "_plain")
 
-    def __init__(self, card: Card, plain: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        card: Card,
+        plain: Callable[[], bytes],
+        beginning: Callable[[int], bytes] | None = None,
+    ) -> None:
         self._card = card
         self._plain = plain
+        self._beginning = beginning
         self._octets: bytes | None = None
         self._parts: BodyParts | None = None
 
@@ -171,16 +181,23 @@ class _MessageSource:
         return PartText("\r\n".join(texts), max(octets - 2, 0), is_whole)
 
     def _part_text(self, part: PartCard, kind: BodyKind, octets_max: int) -> PartText:
-        plain = self.mime()
         is_html = part.content_type == "text/html"
         if is_html is (kind is BodyKind.HTML):
-            return read_text(plain, part, octets_max)
+            return read_text(self._enough(part, octets_max), part, octets_max)
+        plain = self._enough(part, _CONVERTED_MAX)
         if not is_html:
             found = read_text(plain, part, octets_max)
             text = html_from_text(found.text)
             return PartText(text, found.octets + len(text) - len(found.text), found.is_whole)
         # Tags take most of HTML: text is a third of it, more or less.
         return _converted(plain, part, octets_max)
+
+    def _enough(self, part: PartCard, octets_max: int) -> bytes:
+        """The content up to what is needed of a part: at most four octets for one in UTF-8."""
+        if self._octets is not None or self._beginning is None:
+            return self.mime()
+        _, begin, end = part.offsets
+        return self._beginning(min(end, begin + 4 * octets_max + _SLACK_OCTETS))
 
     def mime(self) -> bytes:
         if self._octets is None:

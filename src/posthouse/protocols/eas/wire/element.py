@@ -77,7 +77,13 @@ class Element(Struct, gc=False):
 
     def child(self, name: str) -> Element | None:
         """The first child of this name."""
-        return next(self.each(name), None)
+        content = self.content
+        if isinstance(content, list):
+            namespace, tag = NAMES.get(name) or (self.namespace, name)
+            for child in content:
+                if child.tag == tag and child.namespace == namespace:
+                    return child
+        return None
 
     def each(self, name: str) -> Iterator[Element]:
         """All children of this name, in order."""

@@ -136,6 +136,8 @@ def flags_view(
         elements.append(_flag(facts))
     if categories:
         elements.append(_categories(facts.bag))
+    if flag or categories:
+        elements += _last_verb(facts)
     return elements
 
 
@@ -285,12 +287,7 @@ def _second(facts: MessageFacts, options: ViewOptions) -> list[Element]:
     if conversation:
         elements.append(Element("Email2", "ConversationId", conversation))
         elements.append(Element("Email2", "ConversationIndex", _conversation_index(facts)))
-    verb = bag.last_verb or _verb_from_flags(facts.flags)
-    if verb:
-        elements.append(Element("Email2", "LastVerbExecuted", str(verb.value)))
-        if bag.last_verb_at:
-            done = long_from_ms(bag.last_verb_at)
-            elements.append(Element("Email2", "LastVerbExecutionTime", done))
+    elements += _last_verb(facts)
     envelope = facts.card.envelope
     if envelope.sender and envelope.sender[0][1] not in [one for _, one in envelope.from_]:
         elements.append(Element("Email2", "Sender", address_text(envelope.sender[:1])))
@@ -300,6 +297,18 @@ def _second(facts: MessageFacts, options: ViewOptions) -> list[Element]:
         if facts.is_draft:
             elements.append(Element("Email2", "Bcc", address_text(envelope.bcc)))
         elements.append(Element("Email2", "IsDraft", "1" if facts.is_draft else "0"))
+    return elements
+
+
+def _last_verb(facts: MessageFacts) -> list[Element]:
+    """What was last done with it; nothing when nothing was."""
+    verb = facts.bag.last_verb or _verb_from_flags(facts.flags)
+    if not verb:
+        return []
+    elements = [Element("Email2", "LastVerbExecuted", str(verb.value))]
+    if facts.bag.last_verb_at:
+        done = long_from_ms(facts.bag.last_verb_at)
+        elements.append(Element("Email2", "LastVerbExecutionTime", done))
     return elements
 
 

@@ -215,7 +215,7 @@ def _follow_up(flag: Element) -> FollowUp | None:
 def _days(flag: Element) -> tuple[int, int]:
     names = ("Tasks:StartDate", "Tasks:DueDate", "Tasks:UtcStartDate", "Tasks:UtcDueDate")
     local_start, local_due, start_at, due_at = (_time(flag, name) for name in names)
-    given = [bool(one) for one in (local_start, local_due, start_at, due_at)]
+    given = [flag.text_of(name) != "" for name in names]
     if any(given) and not all(given):
         raise RemoteProtocolError("a flag has some of its four dates only", "content")
     if start_at > due_at or local_start > local_due:

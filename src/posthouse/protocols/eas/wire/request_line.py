@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
@@ -127,6 +128,7 @@ class RequestLine(Struct, frozen=True):
 _NO_HEADERS: Final = RequestHeaders()
 
 
+@lru_cache(maxsize=4_096)
 def request_from_query(query: str, headers: RequestHeaders = _NO_HEADERS) -> RequestLine:
     """Read either form.
 
