@@ -283,8 +283,8 @@ class AppointmentView(_EntryView[Appointment]):
                 return override_from_data(known, instance_at, data, reading, now_ms)
             return self.read(call, collection, data, known)
 
-        await _changed(call, collection, item.item_id, changed)
-        return Made(item.item_id)
+        is_as_sent = await _changed(call, collection, item.item_id, changed)
+        return Made(item.item_id, is_as_sent=is_as_sent)
 
     async def remove_instance(
         self, call: Call, collection: Collection, item: Item, command: ClientCommand
@@ -316,20 +316,30 @@ async def _changed(
     collection: Collection,
     item_id: ItemId,
     change: Callable[[Appointment], Appointment],
-) -> None:
-    """Change an appointment, raise its revision, and tell whom it concerns."""
+) -> bool:
+    """Change an appointment, raise its revision, and tell whom it concerns.
+
+    Returns:
+        Whether it is as the device meant it: answers to a meeting that was moved are void.
+    """
     before: list[Entry[Any]] = []
+    is_as_meant = True
 
     def revised(known: Appointment) -> Appointment:
         if not isinstance(known, Appointment):
             raise NotFound(f"item {item_id} is no appointment")
-        return next_revision(known, change(known))
+        nonlocal is_as_meant
+        meant = change(known)
+        value = next_revision(known, meant)
+        is_as_meant = value.attendees == meant.attendees
+        return value
 
     entries = call.services.entries
     before.append(await entries.read(collection.mailbox_id, item_id))
     after = await entries.change(collection.mailbox_id, item_id, revised)
     if call.version >= Version.V16_0 and after.item.changed_cn != before[0].item.changed_cn:
         await _announce(call, collection, before[0], after)
+    return is_as_meant
 
 
 async def _announce(

@@ -41,15 +41,17 @@ class Wanted(Struct, frozen=True):
 
 
 class Made(Struct, frozen=True):
-    """What has become of an Add.
+    """What has become of an Add or a Change.
 
     Attributes:
         item_id: None: there is no item (a draft that was sent at once).
         data: ApplicationData of the response; none: nothing needs to be told.
+        is_as_sent: False: more has changed than the device knows, so it is told of the item.
     """
 
     item_id: ItemId | None
     data: tuple[Element, ...] = ()
+    is_as_sent: bool = True
 
 
 Renderer = Callable[["Item", "Place", What], "list[Element] | None"]

@@ -157,7 +157,10 @@ class _Run:
             gone = [_of("ServerId", command.server_id)]
             self.done.restored.append(Element("AirSync", "Delete", gone))
             return
-        await self._echo(place)
+        if made.is_as_sent:
+            await self._echo(place)
+        else:
+            self.done.echoes[item.item_id] = NOT_AS_SENT
 
     def _is_in_conflict(self, place: Place) -> bool:
         """Both sides changed it since the device last heard, and ours counts. Marks never clash."""

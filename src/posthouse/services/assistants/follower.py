@@ -61,12 +61,16 @@ class Pace:
 
     Attributes:
         gathering_s: between a hint and the look: what comes together is looked at together.
+        busy_s: the same, while so much comes that looking at it piece by piece would cost more.
+        busy_arrivals: of one look, from which on that is so.
         sweep_s: every mailbox that moved is looked at that often, hints or none.
         pause_s: after the store could not be read or written.
         per_turn: arrivals of one mailbox before others have their turn.
     """
 
     gathering_s: float = 0.01
+    busy_s: float = 0.5
+    busy_arrivals: int = 20
     sweep_s: float = 30.0
     pause_s: float = 1.0
     per_turn: int = 50
@@ -101,7 +105,7 @@ class Follower:
         self._waiting: dict[MailboxId, None] = {}
         self._called = asyncio.Event()
         self._is_established = False
-        self._is_stopping = False
+        self._is_stopping = self._is_busy = False
         self._attended = 0
 
     # --- running
@@ -124,7 +128,9 @@ class Follower:
                     if clock.monotonic_s() - swept_at >= pace.sweep_s:
                         await self._sweep()
                         swept_at = clock.monotonic_s()
+                    before = self._attended
                     await self._round()
+                    self._is_busy = self._attended - before >= pace.busy_arrivals
                 except StoreError as error:
                     self._journal.error("assistants.stopped-short", reason=repr(error))
                     await asyncio.sleep(pace.pause_s)
@@ -156,7 +162,8 @@ class Follower:
                 await self._called.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(self._pace.gathering_s)
+        pace = self._pace
+        await asyncio.sleep(pace.busy_s if self._is_busy else pace.gathering_s)
 
     def _on_hint(self, hint: Hint) -> None:
         inbox = self._inboxes.get(hint.mailbox_id)

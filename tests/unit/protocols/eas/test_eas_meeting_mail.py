@@ -1,10 +1,12 @@
 """Invitations at the door: shown before any assistant has seen them, sent once however often said."""
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.protocols.eas.house import play
 from tests.unit.services.meetings.conftest import DAY, START, mail_of, meeting
 
 from posthouse.formats.ical.itip import cancellation, request
+from posthouse.model.appointment import Response
 from posthouse.model.folder import FolderRole
 from posthouse.protocols.eas.wire.times import compact_from_ms
 
@@ -78,5 +80,57 @@ def test_a_repeated_add_invites_once():
             await house.work()
         assert len(await house.calendar("alice")) == 1
         assert len(await house.items("bob")) == 1
+
+    play(scene)
+
+
+def test_who_moves_a_meeting_is_told_that_the_answers_are_void():
+    async def scene(house):
+        folder = await house.folder("alice", FolderRole.CALENDAR)
+        key = await begun(house, folder, "alice")
+        bob = (
+            "<Calendar:Attendees><Calendar:Attendee><Calendar:Email>bob@example.org</Calendar:Email>"
+            "<Calendar:Name>Bob</Calendar:Name></Calendar:Attendee></Calendar:Attendees>"
+        )
+
+        def at(start):
+            return (
+                f"<Calendar:StartTime>{compact_from_ms(start)}</Calendar:StartTime>"
+                f"<Calendar:EndTime>{compact_from_ms(start + DAY // 24)}</Calendar:EndTime>"
+            )
+
+        async def sync(inner=""):
+            nonlocal key
+            answer = await house.says("Sync", collection(folder, key, inner))
+            if answer is None:
+                return None
+            found = answer.find("Collections", "Collection")
+            key = found.text_of("SyncKey")
+            return found
+
+        data = f"<Calendar:Subject>Plan</Calendar:Subject>{at(START)}{bob}"
+        made = await sync(
+            "<Commands><Add><ClientId>1</ClientId>"
+            f"<ApplicationData>{data}</ApplicationData></Add></Commands>"
+        )
+        server_id = made.find("Responses", "Add", "ServerId").text
+        (entry,) = await house.calendar("alice")
+        accepted = replace(entry.attendees[0], response=Response.ACCEPTED)
+        mailbox_id = house.people["alice"].mailbox_id
+        (item_id,) = await house.store.records.by_ical_uid(mailbox_id, entry.uid)
+        await house.services.entries.change(
+            mailbox_id, item_id, lambda known: replace(known, attendees=(accepted,))
+        )
+        await sync()
+        moved = await sync(
+            f"<Commands><Change><ServerId>{server_id}</ServerId>"
+            f"<ApplicationData>{at(START + DAY)}</ApplicationData></Change></Commands>"
+        )
+        told = moved.find("Commands", "Change", "ApplicationData") or (await sync()).find(
+            "Commands", "Change", "ApplicationData"
+        )
+        attendee = told.find("Calendar:Attendees", "Calendar:Attendee")
+        assert attendee.text_of("Calendar:AttendeeStatus") != "3"
+        assert await sync() is None, "and told once"
 
     play(scene)
