@@ -10,6 +10,7 @@ Notes:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -67,6 +68,7 @@ _NO_TLS: Final = answer_text(403, "By TLS only.")
 _BAD_VERSION: Final = answer_text(400, "MS-ASProtocolVersion is none that is spoken here.")
 _IN_QUARANTINE: Final = frozenset({"Provision", "Settings", "FolderSync"})
 """What a device may ask that waits for the operator: it sets itself up, and sees no item."""
+_SMALL_OCTETS: Final = 512
 _SLACK_BYTES: Final = 1 << 20
 
 
@@ -179,6 +181,10 @@ class EasDoor:
             )
 
 
+_decoded = lru_cache(maxsize=1_024)(decode)
+"""Devices ask the same again and again; what is read so is never changed."""
+
+
 def _headers(head: Head) -> RequestHeaders:
     headers = head.headers
     return RequestHeaders(
@@ -194,7 +200,7 @@ def _request(head: Head, line: RequestLine, body: bytes) -> Element | None:
         return None
     if head.headers.get("content-type", "").partition(";")[0].strip().lower() == _MAIL_TYPE:
         raise RemoteProtocolError("mail comes in WBXML since 14.0", "content")
-    request = decode(body)
+    request = _decoded(body) if len(body) <= _SMALL_OCTETS else decode(body)
     if request.name != ROOTS[line.command].name:
         raise RemoteProtocolError(f"{request.name} is not {line.command}", "content")
     return request

@@ -117,7 +117,8 @@ class Element(Struct, gc=False):
         child = self.child(name)
         if child is None:
             return default
-        text = child.text
+        content = child.content
+        text = content if isinstance(content, str) else child.text
         if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
             raise RemoteProtocolError(f"{child.name} is no number", "content")
         return int(text)
