@@ -20,13 +20,13 @@ from posthouse.formats.mime.compose_parts import (
     address_field,
     bare_id,
     base64_lines,
-    encoded_text,
     entity,
     fits_lines,
     id_field,
     media_type,
     multipart,
     text_field,
+    text_part,
     typed_field,
     with_crlf,
 )
@@ -165,29 +165,17 @@ def _bodies(message: NewMessage, inline: list[bytes]) -> list[bytes]:
     """The same message in plain text, HTML and as a calendar: the plainest first."""
     bodies: list[bytes] = []
     if message.text is not None:
-        bodies.append(_text_part("text/plain", message.text))
+        bodies.append(text_part("text/plain", message.text))
     if message.html is not None:
-        html = _text_part("text/html", message.html)
+        html = text_part("text/html", message.html)
         if inline:
             html = multipart("related", [html, *inline], {"type": "text/html"})
         bodies.append(html)
     if message.calendar:
         more = {"method": message.calendar_method} if message.calendar_method else {}
         calendar = message.calendar.decode("utf-8", "replace")
-        bodies.append(_text_part("text/calendar", calendar, more))
-    return bodies or [_text_part("text/plain", "")]
-
-
-def _text_part(content_type: str, text: str, more: dict[str, str] | None = None) -> bytes:
-    encoding, body = encoded_text(text)
-    parameters = {"charset": "utf-8", **(more or {})}
-    return entity(
-        [
-            typed_field("Content-Type", content_type, parameters),
-            header_line("Content-Transfer-Encoding", encoding),
-        ],
-        body,
-    )
+        bodies.append(text_part("text/calendar", calendar, more))
+    return bodies or [text_part("text/plain", "")]
 
 
 def _attached(attachment: NewAttachment) -> bytes:

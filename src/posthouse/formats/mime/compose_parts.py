@@ -241,6 +241,19 @@ def encoded_text(text: str, avoid: Sequence[bytes] = ()) -> tuple[str, bytes]:
     return "base64", base64_lines(raw)
 
 
+def text_part(content_type: str, text: str, more: Mapping[str, str] | None = None) -> bytes:
+    """Text as an entity in UTF-8, with further parameters of its type."""
+    encoding, body = encoded_text(text)
+    parameters = {"charset": "utf-8", **(more or {})}
+    return entity(
+        [
+            typed_field("Content-Type", content_type, parameters),
+            header_line("Content-Transfer-Encoding", encoding),
+        ],
+        body,
+    )
+
+
 def base64_lines(raw: bytes) -> bytes:
     """Base64 in lines of 76, each CRLF-ended."""
     encode = binascii.b2a_base64

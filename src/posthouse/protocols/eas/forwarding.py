@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from posthouse.formats.ical.itip import request
-from posthouse.formats.mime.dots import unstuff
 from posthouse.model.appointment import Appointment, Organizer
 from posthouse.model.errors import NotFound, ParserFailed, RemoteProtocolError, TooLarge
 from posthouse.model.item import ItemKind
@@ -19,7 +18,7 @@ from posthouse.services.groupware.occurrences import taking_place
 from posthouse.services.meetings.calendar_part import scheduling_messages
 from posthouse.services.meetings.document import held_from_original, without_marks
 from posthouse.services.meetings.keeping import override_at, start_in, taken_at
-from posthouse.services.meetings.meeting_mail import MeetingMail, Person, render_mail
+from posthouse.services.meetings.meeting_mail import MeetingMail, Person, mail_bytes
 from posthouse.services.meetings.outgoing import occurrence_document, without_own
 from posthouse.services.meetings.wording import words_of
 
@@ -84,8 +83,7 @@ def _mail(
         message_id=f"{token}@{call.principal.address.rpartition('@')[2]}",
         made_at=call.services.clock.now_ms(),
     )
-    stuffed = render_mail(mail)
-    return unstuff(stuffed.wire, lacks_final_eol=stuffed.lacks_final_eol)
+    return mail_bytes(mail)
 
 
 def _asked(call: Call, source: NamedItem, instance_id: str) -> tuple[Appointment, bytes]:

@@ -1,29 +1,33 @@
 """Meeting mails: a readable text and the calendar beside it.
 
-Spec: RFC 6047 §2.4 (Content-Type), §2.5 (transfer encoding); RFC 2045 §6.8 (base64); RFC 2047 §2
-(encoded words); RFC 3834 §5 (Auto-Submitted).
+Spec: RFC 6047 §2.4 (Content-Type), §2.5 (transfer encoding); RFC 3834 §5 (Auto-Submitted).
 """
 
 from __future__ import annotations
 
-import binascii
-from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from posthouse.formats.mime.compose_parts import (
+    clean,
+    encoded_words,
+    field_of_tokens,
+    id_field,
+    multipart,
+    text_field,
+    text_part,
+)
 from posthouse.formats.mime.dates import date_text
-from posthouse.formats.mime.dots import crlf_from_lf, stuff
+from posthouse.formats.mime.dots import stuff
 from posthouse.formats.mime.trace import header_line
 
 if TYPE_CHECKING:
     from posthouse.formats.mime.dots import Stuffed
 
-_WORD_OCTETS = 42
-_LINE_OCTETS = 57
 _SUBJECT_MAX = 255
 _NAME_MAX = 120
-_LONGEST_LINE = 900
+_FILE_NAME = "meeting.ics"
 
 
 class Person(NamedTuple):
@@ -68,92 +72,52 @@ class MeetingMail(Struct, frozen=True, kw_only=True):
     is_automatic: bool = False
 
 
+def mail_bytes(mail: MeetingMail) -> bytes:
+    """The mail; ASCII but for addresses that are not."""
+    more = {"method": mail.method, "name": _FILE_NAME}
+    calendar = mail.calendar.decode("utf-8", "replace")
+    parts = (text_part("text/plain", mail.text), text_part("text/calendar", calendar, more))
+    return _header(mail) + multipart("alternative", parts)
+
+
 def render_mail(mail: MeetingMail) -> Stuffed:
-    """The mail in wire form; ASCII but for addresses that are not."""
-    calendar_type = f'text/calendar; charset=utf-8; method={mail.method}; name="meeting.ics"'
-    parts = (
-        _part("text/plain; charset=utf-8", crlf_from_lf(mail.text.encode("utf-8", "replace"))),
-        _part(calendar_type, mail.calendar),
-    )
-    digest = blake2b(b"\0".join((mail.message_id.encode(), *parts)), digest_size=12)
-    boundary = f"=_meeting_{digest.hexdigest()}"
-    delimiter = f"--{boundary}\r\n".encode()
-    body = b"".join(b"%b%b\r\n" % (delimiter, part) for part in parts)
-    return stuff(_header(mail, boundary) + b"\r\n" + body + f"--{boundary}--\r\n".encode())
+    """The same in wire form."""
+    return stuff(mail_bytes(mail))
 
 
-def _header(mail: MeetingMail, boundary: str) -> bytes:
-    lines = [
-        header_line("From", _person(mail.author)),
-        header_line("To", ", ".join(map(_person, mail.to))),
-    ]
-    if mail.copies:
-        lines.append(header_line("Cc", ", ".join(map(_person, mail.copies))))
-    lines += [
-        header_line("Subject", _text(_flat(mail.subject)[:_SUBJECT_MAX])),
+def _header(mail: MeetingMail) -> bytes:
+    subject = " ".join(mail.subject.split())[:_SUBJECT_MAX]
+    fields = [
+        _people("From", (mail.author,)),
+        _people("To", mail.to),
+        _people("Cc", mail.copies),
+        text_field("Subject", subject),
         header_line("Date", date_text(mail.made_at)),
-        header_line("Message-ID", f"<{mail.message_id}>"),
+        id_field("Message-ID", (mail.message_id,)),
+        id_field("In-Reply-To", (mail.answers,)),
+        id_field("References", (mail.answers,)),
     ]
-    if answers := _flat(mail.answers):
-        lines.append(header_line("In-Reply-To", f"<{answers}>"))
-        lines.append(header_line("References", f"<{answers}>"))
     if mail.is_automatic:
-        lines.append(header_line("Auto-Submitted", "auto-replied"))
-    return b"".join(
-        [
-            *lines,
-            header_line("Content-Class", "urn:content-classes:calendarmessage"),
-            header_line("MIME-Version", "1.0"),
-            header_line("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
-        ]
-    )
+        fields.append(header_line("Auto-Submitted", "auto-replied"))
+    fields.append(header_line("Content-Class", "urn:content-classes:calendarmessage"))
+    fields.append(header_line("MIME-Version", "1.0"))
+    return b"".join(fields)
 
 
-def _part(content_type: str, body: bytes) -> bytes:
-    """Short ASCII lines as they are; all else in base64, which no host on the way touches."""
-    is_plain = body.isascii() and max(map(len, body.split(b"\r\n")), default=0) < _LONGEST_LINE
-    if is_plain and b"\n" not in body.replace(b"\r\n", b"") and b"\0" not in body:
-        encoding, content = "7bit", body
-    else:
-        encoding = "base64"
-        chunks = (body[at : at + _LINE_OCTETS] for at in range(0, len(body), _LINE_OCTETS))
-        content = b"".join(binascii.b2a_base64(one, newline=False) + b"\r\n" for one in chunks)
-    fields = header_line("Content-Type", content_type)
-    return fields + header_line("Content-Transfer-Encoding", encoding) + b"\r\n" + content
+def _people(name: str, people: tuple[Person, ...]) -> bytes:
+    """Names stand in quotes; b"" for nobody."""
+    tokens: list[str] = []
+    for one in people:
+        if tokens:
+            tokens[-1] += ","
+        tokens += [*_name(one), f"<{''.join(one.address.split())}>"]
+    return field_of_tokens(name, tokens) if tokens else b""
 
 
-def _person(person: Person) -> str:
-    address = "".join(person.address.split())
-    name = _flat(person.name)[:_NAME_MAX]
-    if not name or name == address:
-        return f"<{address}>"
-    if not name.isascii():
-        return f"{_text(name)} <{address}>"
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}" <{address}>'
-
-
-def _text(text: str) -> str:
-    """ASCII as it is, unless it looks encoded; all else as encoded words."""
-    if text.isascii() and "=?" not in text:
-        return text
-    words: list[str] = []
-    word = b""
-    for char in text:
-        octets = char.encode("utf-8", "replace")
-        if len(word) + len(octets) > _WORD_OCTETS:
-            words.append(_word(word))
-            word = b""
-        word += octets
-    return " ".join([*words, _word(word)])
-
-
-def _word(octets: bytes) -> str:
-    return f"=?utf-8?B?{binascii.b2a_base64(octets, newline=False).decode()}?="
-
-
-def _flat(text: str) -> str:
-    """One printable line."""
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(text.split())
+def _name(person: Person) -> list[str]:
+    name = clean(" ".join(person.name.split()))[:_NAME_MAX]
+    if not name or name == person.address:
+        return []
+    if not name.isascii() or "=?" in name:
+        return encoded_words(name)
+    return ['"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))]
