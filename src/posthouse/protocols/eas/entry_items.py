@@ -11,7 +11,7 @@ Notes:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from posthouse.model.appointment import Appointment
 from posthouse.model.contact import Contact
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from posthouse.protocols.eas.wire.sync import ClientCommand
     from posthouse.services.groupware.entries import Entry
 
+_Entry: TypeAlias = Appointment | Contact | Note | Task
 V = TypeVar("V", Appointment, Contact, Note, Task)
 _EMPTY = Element("AirSync", "ApplicationData")
 
@@ -86,6 +87,12 @@ class _EntryView(NoInstances, Generic[V]):
         self, call: Call, collection: Collection, wanted: Wanted
     ) -> Callable[[V], list[Element]]:
         """What makes ApplicationData of a value."""
+        del call, collection
+        options = wanted.options
+        return lambda value: self.data_of(value, options, _body(value, options))
+
+    def data_of(self, value: V, options: ViewOptions, body: list[Element]) -> list[Element]:
+        """The pure view of a value, where nothing but it and its body is shown."""
         raise NotImplementedError
 
     def is_wanted(self, item: Item, value: V, wanted: Wanted) -> bool:  # noqa: ARG002
@@ -138,16 +145,9 @@ class ContactView(_EntryView[Contact]):
 
     value_type = Contact
 
-    def shower(
-        self,
-        call: Call,  # noqa: ARG002
-        collection: Collection,  # noqa: ARG002
-        wanted: Wanted,
-    ) -> Callable[[Contact], list[Element]]:
+    def data_of(self, value: Contact, options: ViewOptions, body: list[Element]) -> list[Element]:
         """See _EntryView."""
-        return lambda value: data_from_contact(
-            value, wanted.options, _body(value.body, "", wanted.options)
-        )
+        return data_from_contact(value, options, body)
 
     def read(
         self, call: Call, collection: Collection, data: Element, known: Contact | None
@@ -174,16 +174,9 @@ class TaskView(_EntryView[Task]):
 
     value_type = Task
 
-    def shower(
-        self,
-        call: Call,  # noqa: ARG002
-        collection: Collection,  # noqa: ARG002
-        wanted: Wanted,
-    ) -> Callable[[Task], list[Element]]:
+    def data_of(self, value: Task, options: ViewOptions, body: list[Element]) -> list[Element]:
         """See _EntryView."""
-        return lambda value: data_from_task(
-            value, wanted.options, _body(value.body, value.html, wanted.options)
-        )
+        return data_from_task(value, options, body)
 
     def is_wanted(self, item: Item, value: Task, wanted: Wanted) -> bool:  # noqa: ARG002
         """See _EntryView."""
@@ -200,16 +193,9 @@ class NoteView(_EntryView[Note]):
 
     value_type = Note
 
-    def shower(
-        self,
-        call: Call,  # noqa: ARG002
-        collection: Collection,  # noqa: ARG002
-        wanted: Wanted,
-    ) -> Callable[[Note], list[Element]]:
+    def data_of(self, value: Note, options: ViewOptions, body: list[Element]) -> list[Element]:
         """See _EntryView."""
-        return lambda value: data_from_note(
-            value, wanted.options, _body(value.body, value.html, wanted.options)
-        )
+        return data_from_note(value, options, body)
 
     def read(self, call: Call, collection: Collection, data: Element, known: Note | None) -> Note:  # noqa: ARG002
         """See _EntryView."""
@@ -229,7 +215,7 @@ class AppointmentView(_EntryView[Appointment]):
         owner = owner_of(call, collection)
 
         def bodies(value: Appointment) -> list[Element]:
-            return _body(value.body, value.html, wanted.options)
+            return _body(value, wanted.options)
 
         return lambda value: data_from_appointment(
             value, wanted.options, owner, bodies(value), bodies
@@ -322,7 +308,6 @@ async def _changed(
     Returns:
         Whether it is as the device meant it: answers to a meeting that was moved are void.
     """
-    before: list[Entry[Any]] = []
     is_as_meant = True
 
     def revised(known: Appointment) -> Appointment:
@@ -335,10 +320,10 @@ async def _changed(
         return value
 
     entries = call.services.entries
-    before.append(await entries.read(collection.mailbox_id, item_id))
+    before = await entries.read(collection.mailbox_id, item_id)
     after = await entries.change(collection.mailbox_id, item_id, revised)
-    if call.version >= Version.V16_0 and after.item.changed_cn != before[0].item.changed_cn:
-        await _announce(call, collection, before[0], after)
+    if call.version >= Version.V16_0 and after.item.changed_cn != before.item.changed_cn:
+        await _announce(call, collection, before, after)
     return is_as_meant
 
 
@@ -377,5 +362,6 @@ def _reading(call: Call, collection: Collection) -> Reading:
     return Reading(call.version, owner_of(call, collection), is_partial)
 
 
-def _body(text: str, html: str, options: ViewOptions) -> list[Element]:
-    return body_element(text_source(text, html), options)
+def _body(value: _Entry, options: ViewOptions) -> list[Element]:
+    html = "" if isinstance(value, Contact) else value.html
+    return body_element(text_source(value.body, html), options)
