@@ -25,13 +25,16 @@ _TRIES = 8
 
 async def change_settings(
     records: Records, mailbox_id: MailboxId, change: Callable[[dict[str, Any]], None]
-) -> None:
+) -> str:
     """Change keys of a mailbox's settings; the others stay as they are.
 
     Args:
         records: where the mailbox is.
         mailbox_id: which.
         change: changes the object in place; called again when somebody else was faster.
+
+    Returns:
+        All settings as they are now, JSON text.
 
     Raises:
         NotFound: no such mailbox.
@@ -40,21 +43,21 @@ async def change_settings(
     for _ in range(_TRIES):
         before = (await records.mailbox(mailbox_id)).settings
         settings = settings_of(before)
-        known = msgspec.json.encode(settings)
+        known = msgspec.json.encode(settings).decode()
         change(settings)
-        text = msgspec.json.encode(settings)
+        text = msgspec.json.encode(settings).decode()
         if text == known:
-            return
+            return text
         batch = Batch(
             mailbox_id,
-            (ChangeMailbox(settings=text.decode()),),
+            (ChangeMailbox(settings=text),),
             (PolicyUnchanged(settings=before),),
         )
         try:
             await records.apply(Commit((batch,)))
         except Conflict:
             continue
-        return
+        return text
     raise Unavailable(f"the settings of mailbox {mailbox_id} keep changing")
 
 

@@ -29,12 +29,14 @@ from posthouse.model.people import PrincipalKind, Secret
 from posthouse.services.directory.passwords import device_hash, new_device_password
 from posthouse.services.directory.photos import photo_from_octets
 from posthouse.services.directory.roster import Roster, event_word, shown_name, word_of
+from posthouse.store.settings import change_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from posthouse.model.book import Details, Photo
     from posthouse.model.folder import Mailbox
+    from posthouse.model.ids import MailboxId
     from posthouse.model.people import Device, Principal
     from posthouse.ports.clock import Chance, Clock
     from posthouse.ports.directory import DirectoryRecords
@@ -276,9 +278,7 @@ class People(Roster):
 
     async def set_keeps_sent(self, principal: Principal, *, keeps_sent: bool) -> None:
         """Whether a mailbox gets a copy of what others send in its name."""
-        settings = await self._settings(principal)
-        settings["keeps_sent"] = keeps_sent
-        await self._change_settings(principal, settings)
+        await self._change_settings(principal, keeps_sent=keeps_sent)
         self._record("keeps-sent-changed", principal, keeps_sent=keeps_sent)
 
     async def set_pop_policy(
@@ -291,12 +291,12 @@ class People(Roster):
             delete: "hide", "trash" or "expunge"; "" leaves it.
             folders: paths of folders shown besides the inbox; None leaves them.
         """
-        settings = await self._settings(principal)
+        settings: dict[str, object] = {}
         if delete:
             settings["pop_delete"] = delete
         if folders is not None:
             settings["pop_folders"] = folders
-        text = await self._change_settings(principal, settings)
+        text = await self._change_settings(principal, **settings)
         self._record("pop-policy-changed", principal, settings=text)
 
     def pop_policy(self, mailbox: Mailbox | None) -> tuple[str, tuple[str, ...]]:
@@ -305,20 +305,13 @@ class People(Roster):
         settings = msgspec.json.decode(text or "{}", type=_PopSettings)
         return settings.pop_delete, settings.pop_folders
 
-    async def _settings(self, principal: Principal) -> dict[str, object]:
-        mailbox = await self._records.mailbox(principal.mailbox_id)
-        settings: dict[str, object] = msgspec.json.decode(mailbox.settings or "{}", type=dict)
-        return settings
-
-    async def _change_settings(self, principal: Principal, settings: dict[str, object]) -> str:
-        text = msgspec.json.encode(settings).decode()
-        await self._change_mailbox(principal, ChangeMailbox(settings=text))
-        return text
+    async def _change_settings(self, principal: Principal, **settings: object) -> str:
+        """All settings of the mailbox, as they are then."""
+        mailbox_id = _mailbox_of(principal)
+        return await change_settings(self._records, mailbox_id, lambda all_: all_.update(settings))
 
     async def _change_mailbox(self, principal: Principal, change: ChangeMailbox) -> None:
-        if not principal.mailbox_id:
-            raise ConfigurationError(f"{principal.address} is a group: it has no mailbox")
-        await self._records.apply(Commit((Batch(principal.mailbox_id, (change,)),)))
+        await self._records.apply(Commit((Batch(_mailbox_of(principal), (change,)),)))
 
     # --- inside
 
@@ -343,3 +336,9 @@ class People(Roster):
                 " revoke it first, or choose another label"
             )
         return label
+
+
+def _mailbox_of(principal: Principal) -> MailboxId:
+    if not principal.mailbox_id:
+        raise ConfigurationError(f"{principal.address} is a group: it has no mailbox")
+    return principal.mailbox_id

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from posthouse.model.errors import RemoteProtocolError
+from posthouse.protocols.eas.wire.email_changes import is_to_be_sent
 from posthouse.protocols.eas.wire.options import BodyKind, BodyPreference, MimeSupport
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _commands(element: Element) -> list[ClientCommand]:
                 one.text_of("AirSyncBase:InstanceId"),
                 one.text_of("Class"),
                 data,
-                one.child("Email2:Send") is not None,
+                is_to_be_sent(one),
             )
         )
     return found
