@@ -16,12 +16,12 @@ from urllib.parse import parse_qs
 
 from posthouse.mechanisms.http_basic import CHALLENGE
 from posthouse.model.address import Address
-from posthouse.model.errors import LoginDelayed, PosthouseError
+from posthouse.model.errors import PosthouseError
 from posthouse.protocols.autodiscover.answers import Announced, Person
 from posthouse.protocols.autodiscover.errors import Code, NotAnswered
 from posthouse.protocols.autodiscover.wire import autoconfig, pox, profile, soap, version2
 from posthouse.runtime.http import NOT_FOUND, Admission, Answer, answer_text
-from posthouse.services.directory.web_login import is_for_challenge, login_from_header
+from posthouse.services.directory.web_login import Refusal, login_or_refusal
 
 if TYPE_CHECKING:
     from posthouse.ports.clock import Chance, Clock
@@ -78,18 +78,15 @@ class AutodiscoverDoor:
             return Admission() if head.method in {"GET", "HEAD"} else _METHODS
         if not head.is_tls:
             return self._elsewhere(path)
-        try:
-            login = await login_from_header(
-                self._services.logins,
-                head.headers.get("authorization", ""),
-                door=DOOR,
-                host=head.host,
-                session_id=head.session_id,
-            )
-        except LoginDelayed:
-            return _LATER
-        except PosthouseError as e:
-            return _CHALLENGE if is_for_challenge(e) else _LATER
+        login = await login_or_refusal(
+            self._services.logins,
+            head.headers.get("authorization", ""),
+            door=DOOR,
+            host=head.host,
+            session_id=head.session_id,
+        )
+        if isinstance(login, Refusal):
+            return _CHALLENGE if login is Refusal.CHALLENGE else _LATER
         if head.method != "POST":
             return _METHODS
         return Admission(_BODY_BYTES_MAX, login, is_known=True)

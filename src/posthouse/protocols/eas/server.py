@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from posthouse.mechanisms.http_basic import CHALLENGE
 from posthouse.model.errors import (
-    LoginDelayed,
     NotFound,
     PosthouseError,
     RemoteProtocolError,
@@ -33,7 +32,7 @@ from posthouse.protocols.eas.wire.wbxml import decode, encode
 from posthouse.runtime.http import Admission, Answer, answer_text
 from posthouse.services.devices.partnerships import TooManyDevices
 from posthouse.services.devices.policies import Standing
-from posthouse.services.directory.web_login import is_for_challenge, login_from_header
+from posthouse.services.directory.web_login import Refusal, login_or_refusal
 
 if TYPE_CHECKING:
     from posthouse.model.people import Login
@@ -84,18 +83,15 @@ class EasDoor:
         """See HttpDoor."""
         if not head.is_tls and self._services.limits.wants_tls:
             return _NO_TLS
-        try:
-            login = await login_from_header(
-                self._services.logins,
-                head.headers.get("authorization", ""),
-                door=DOOR,
-                host=head.host,
-                session_id=head.session_id,
-            )
-        except LoginDelayed:
-            return _LATER
-        except PosthouseError as e:
-            return _CHALLENGE if is_for_challenge(e) else _LATER
+        login = await login_or_refusal(
+            self._services.logins,
+            head.headers.get("authorization", ""),
+            door=DOOR,
+            host=head.host,
+            session_id=head.session_id,
+        )
+        if isinstance(login, Refusal):
+            return _CHALLENGE if login is Refusal.CHALLENGE else _LATER
         if head.method == "OPTIONS":
             return Answer(200, headers=(*_HEADERS, *_OFFERED, ("Allow", "OPTIONS,POST")))
         if head.method != "POST":

@@ -5,10 +5,11 @@ Spec: RFC 9110 §11.6 (challenge and credentials); RFC 7617 (Basic).
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from posthouse.mechanisms.http_basic import credentials_from_header
-from posthouse.model.errors import AccessDenied, LoginRefused
+from posthouse.model.errors import LoginRefused, PosthouseError
 from posthouse.services.directory.login import Attempt
 
 if TYPE_CHECKING:
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
     from posthouse.services.directory.login import Logins
 
 
-async def login_from_header(
+class Refusal(Enum):
+    """Why somebody does not come in, as far as the client hears of it."""
+
+    CHALLENGE = auto()
+    """It should say credentials, or others."""
+    LATER = auto()
+    """They were not looked at."""
+
+
+async def login_or_refusal(
     logins: Logins, value: str, *, door: str, host: str, session_id: str
-) -> Login:
+) -> Login | Refusal:
     """Check an Authorization header.
 
     Args:
@@ -27,21 +37,15 @@ async def login_from_header(
         door: which one, for the scope of device passwords.
         host: the peer's address.
         session_id: of the connection, for the log.
-
-    Raises:
-        AccessDenied: no credentials, or none that can be read: challenge the client.
-        LoginRefused: they are wrong: the same.
-        LoginDelayed, Unavailable: they were not looked at.
     """
     found = credentials_from_header(value)
     if found is None:
-        raise AccessDenied("no credentials")
+        return Refusal.CHALLENGE
     name, password = found
-    return await logins.by_password(
-        Attempt(name, password, door, host, session_id, is_request=True)
-    )
-
-
-def is_for_challenge(error: Exception) -> bool:
-    """Whether the client should be asked for credentials (again)."""
-    return isinstance(error, (AccessDenied, LoginRefused))
+    attempt = Attempt(name, password, door, host, session_id, is_request=True)
+    try:
+        return await logins.by_password(attempt)
+    except LoginRefused:
+        return Refusal.CHALLENGE
+    except PosthouseError:
+        return Refusal.LATER
