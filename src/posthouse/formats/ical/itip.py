@@ -1,6 +1,7 @@
 """Scheduling messages: invitations, answers, cancellations, counter-proposals.
 
-Spec: RFC 5546 §1.4 (methods), §3.2.2 (REQUEST), §3.2.3 (REPLY), §3.2.5 (CANCEL), §3.2.7 (COUNTER).
+Spec: RFC 5546 §1.4 (methods), §3.2.2 (REQUEST), §3.2.3 (REPLY), §3.2.5 (CANCEL), §3.2.7 (COUNTER);
+    [MS-OXCICAL] §2.1.3.1.1.1 (METHOD and message class).
 
 Notes:
     A message is made from the appointment's own document, so what other programs wrote about a
@@ -35,6 +36,7 @@ from posthouse.formats.ical.values import (
     utc_value,
     value_from_text,
 )
+from posthouse.model.appointment import Response
 
 if TYPE_CHECKING:
     from posthouse.formats.ical.overrides import Series
@@ -43,6 +45,18 @@ if TYPE_CHECKING:
 _WHICH = frozenset(["UID", "SEQUENCE", "RECURRENCE-ID", "RRULE", "DTSTAMP", "DTSTART", "DTEND"])
 _WHAT = frozenset(["DURATION", "SUMMARY", "LOCATION", "STATUS", "TRANSP", "PRIORITY", "CLASS"])
 _OF_AN_ANSWER = _WHICH | _WHAT | {"ORGANIZER", "ATTENDEE"}
+NORMAL_CLASS = "IPM.Note"
+"""Of a mail that asks and answers nothing."""
+_REPLY_CLASSES = {
+    Response.ACCEPTED: "IPM.Schedule.Meeting.Resp.Pos",
+    Response.DECLINED: "IPM.Schedule.Meeting.Resp.Neg",
+    Response.TENTATIVE: "IPM.Schedule.Meeting.Resp.Tent",
+}
+_CLASSES = {
+    "REQUEST": "IPM.Schedule.Meeting.Request",
+    "CANCEL": "IPM.Schedule.Meeting.Canceled",
+    "COUNTER": _REPLY_CLASSES[Response.TENTATIVE],
+}
 
 
 class SchedulingMessage(Struct, frozen=True):
@@ -69,6 +83,21 @@ class SchedulingMessage(Struct, frozen=True):
     attendees: tuple[Attendee, ...]
     comment: str
     appointment: Appointment
+
+
+def message_class_of(method: str, response: Response = Response.UNKNOWN) -> str:
+    """Exchange's class of the mail that carries a scheduling message.
+
+    Args:
+        method: in upper case.
+        response: of a REPLY: what is answered.
+
+    Returns:
+        ``NORMAL_CLASS`` for what has no class of its own.
+    """
+    if method == "REPLY":
+        return _REPLY_CLASSES.get(response, NORMAL_CLASS)
+    return _CLASSES.get(method, NORMAL_CLASS)
 
 
 def message_from_ical(data: bytes, limits: IcalLimits = LIMITS) -> SchedulingMessage:

@@ -20,13 +20,13 @@ from msgspec import Struct
 
 from posthouse.formats.mime.charsets import codec_from_charset, text_from_bytes
 from posthouse.formats.mime.headers import base64_tolerant
+from posthouse.formats.mime.structure import PKCS7_TYPES
 
 if TYPE_CHECKING:
     from posthouse.formats.mime.card import Card, PartCard
 
 _SHOWN: Final = frozenset({"text/plain", "text/html"})
 _SHOWN_MAX: Final = 100
-_PKCS7: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _SIGNATURES: Final = frozenset(
     {
         "application/pkcs7-signature",
@@ -169,7 +169,7 @@ def _is_shown(part: PartCard) -> bool:
 def is_signed(card: Card) -> bool:
     """Whether the whole message is signed, by S/MIME or PGP/MIME, and not hidden as well."""
     root = card.structure
-    if root.content_type in _PKCS7:
+    if root.content_type in PKCS7_TYPES:
         return root.parameters.get("smime-type", "").lower() == "signed-data"
     return root.content_type == "multipart/signed"
 
@@ -187,7 +187,7 @@ def is_smime(card: Card) -> bool:
     root = card.structure
     if root.content_type == "multipart/signed":
         return "pgp" not in root.parameters.get("protocol", "").lower()
-    if root.content_type in _PKCS7:
+    if root.content_type in PKCS7_TYPES:
         return True
     # Some gateways no longer know the type.
     return root.content_type == "application/octet-stream" and root.name.lower().endswith(".p7m")

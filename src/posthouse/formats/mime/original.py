@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from posthouse.formats.html_text import html_from_text, readable_text
 from posthouse.formats.mime.charsets import codec_from_charset, text_from_bytes
 from posthouse.formats.mime.headers import decode_text, fields
-from posthouse.formats.mime.structure import STRUCTURE_LIMITS, scan
+from posthouse.formats.mime.structure import PKCS7_TYPES, STRUCTURE_LIMITS, scan
 from posthouse.formats.mime.text import TextLimits, decoded_body
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from posthouse.formats.mime.structure import Part
 
 TEXT_TYPES = ("text/plain", "text/html")
-SEALED_TYPES = frozenset(
-    {"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted"}
-)
+SEALED_TYPES = PKCS7_TYPES | {"multipart/encrypted"}
 _OPENED = frozenset(
     {"multipart/mixed", "multipart/alternative", "multipart/related", "multipart/report"}
 )

@@ -20,6 +20,8 @@ from posthouse.formats.mime.parameters import Parameterised, parse_parameterised
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PKCS7_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+"""Of S/MIME messages in one piece (RFC 8551 §3.2)."""
 _BOUNDARY_MAX = 250
 _NAME_MAX = 255
 _LOOKALIKES_MAX = 100

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from posthouse.formats.ical.itip import NORMAL_CLASS, message_class_of
 from posthouse.formats.mime.addresses import parse_addresses
 from posthouse.formats.mime.charsets import codec_from_charset, text_from_bytes
 from posthouse.formats.mime.headers import fields, header_block
@@ -34,14 +35,6 @@ _MARKS = tuple(one.encode() for one in _TYPES)
 _PARTS = StructureLimits(depth_max=20, parts_max=200)
 _ENCODED_MAX = TextLimits(part_bytes_max=2 * MESSAGE_LIMITS.document_bytes_max)
 _ADDRESSES_MAX = 20
-
-REQUEST_CLASS = "IPM.Schedule.Meeting.Request"
-_CLASSES = {"REQUEST": REQUEST_CLASS, "CANCEL": "IPM.Schedule.Meeting.Canceled"}
-_RESPONSE_CLASSES = {
-    Response.ACCEPTED: "IPM.Schedule.Meeting.Resp.Pos",
-    Response.TENTATIVE: "IPM.Schedule.Meeting.Resp.Tent",
-    Response.DECLINED: "IPM.Schedule.Meeting.Resp.Neg",
-}
 
 
 def may_hold_calendar(beginning: bytes) -> bool:
@@ -105,12 +98,9 @@ def _calendars(root: Part) -> Iterator[Part]:
 def item_class(told: Told) -> str:
     """Exchange's class of a message that tells this; "" no special one."""
     message = told.message
-    if message.method in ("REPLY", "COUNTER"):
-        if message.method == "COUNTER":
-            return _RESPONSE_CLASSES[Response.TENTATIVE]
-        responses = [one.response for one in message.attendees]
-        return next((_RESPONSE_CLASSES[one] for one in responses if one in _RESPONSE_CLASSES), "")
-    return _CLASSES.get(message.method, "")
+    said = (*(one.response for one in message.attendees), Response.UNKNOWN)
+    found = (message_class_of(message.method, one) for one in said)
+    return next((one for one in found if one != NORMAL_CLASS), "")
 
 
 def authors(plain: bytes) -> frozenset[str]:

@@ -19,7 +19,7 @@ from posthouse.formats.mime.addresses import parse_addresses
 from posthouse.formats.mime.charsets import text_from_bytes
 from posthouse.formats.mime.headers import decode_text, fields
 from posthouse.formats.mime.parameters import parse_parameterised
-from posthouse.formats.mime.structure import StructureLimits, scan
+from posthouse.formats.mime.structure import PKCS7_TYPES, StructureLimits, scan
 from posthouse.formats.mime.text import TextLimits, decoded_body, part_text
 from posthouse.model.appointment import Importance, Sensitivity
 from posthouse.model.rule import Trait
@@ -56,7 +56,6 @@ _REPORTS = {
     "disposition-notification": Trait.READ_RECEIPT,
     "delivery-status": Trait.NON_DELIVERY,
 }
-_PKCS7 = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
 class Facts:
@@ -289,7 +288,7 @@ def _traits_of_type(kind: Parameterised) -> list[Trait]:
         found.append(Trait.SIGNED)
     elif kind.value == "multipart/encrypted":
         found.append(Trait.ENCRYPTED)
-    elif kind.value in _PKCS7:
+    elif kind.value in PKCS7_TYPES:
         is_signed = parameters.get("smime-type", "").lower() == "signed-data"
         found.append(Trait.SIGNED if is_signed else Trait.ENCRYPTED)
     return [trait for trait in found if trait is not None]

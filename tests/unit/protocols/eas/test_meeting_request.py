@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from posthouse.formats.ical.itip import SchedulingMessage
+from posthouse.formats.ical.itip import SchedulingMessage, message_class_of
 from posthouse.model.appointment import (
     Appointment,
     Attendee,
@@ -27,7 +27,6 @@ from posthouse.protocols.eas.wire.element import Element
 from posthouse.protocols.eas.wire.meeting_request import (
     global_obj_id,
     meeting_request_element,
-    message_class_of,
     uid_from_global_obj_id,
 )
 from posthouse.protocols.eas.wire.options import Version, ViewOptions

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 
 from posthouse.formats.vcard.values import clean
 from posthouse.formats.zones.rules import YEARS
-from posthouse.model.appointment import Response
 from posthouse.model.errors import RemoteProtocolError
 from posthouse.protocols.eas.wire.calendar_fields import location_element, shown_busy
 from posthouse.protocols.eas.wire.calendar_times import local_day, shown_recurrence, zone_text
@@ -31,20 +30,6 @@ if TYPE_CHECKING:
     from posthouse.formats.ical.itip import SchedulingMessage
     from posthouse.model.appointment import Organizer
 
-NORMAL_CLASS: Final = "IPM.Note"
-"""Of a message that asks and answers nothing."""
-
-_CLASSES: Final = {
-    "REQUEST": "IPM.Schedule.Meeting.Request",
-    "ADD": "IPM.Schedule.Meeting.Request",
-    "CANCEL": "IPM.Schedule.Meeting.Canceled",
-    "COUNTER": "IPM.Schedule.Meeting.Resp.Tent",
-}
-_REPLY_CLASSES: Final = {
-    Response.ACCEPTED: "IPM.Schedule.Meeting.Resp.Pos",
-    Response.DECLINED: "IPM.Schedule.Meeting.Resp.Neg",
-    Response.TENTATIVE: "IPM.Schedule.Meeting.Resp.Tent",
-}
 _UNSPECIFIED, _INITIAL, _FULL_UPDATE, _OUTDATED = "0", "1", "2", "4"
 _SINGLE, _MASTER, _INSTANCE, _EXCEPTION = "0", "1", "2", "3"
 _REMINDER_S_MAX = 65_535
@@ -56,21 +41,6 @@ _MARK: Final = b"vCal-Uid\x01\x00\x00\x00"
 _DATE_AT, _LENGTH_AT, _DATA_AT = 16, 36, 40
 _ZEROS = bytes(16)
 _OBJECT_ID_OCTETS_MAX = 4_096
-
-
-def message_class_of(method: str, response: Response = Response.UNKNOWN) -> str:
-    """The message class of a scheduling message.
-
-    Args:
-        method: iTIP's, in upper case.
-        response: of a REPLY: what is answered.
-
-    Returns:
-        ``NORMAL_CLASS`` for what phones know no class of.
-    """
-    if method == "REPLY":
-        return _REPLY_CLASSES.get(response, NORMAL_CLASS)
-    return _CLASSES.get(method, NORMAL_CLASS)
 
 
 def meeting_request_element(
