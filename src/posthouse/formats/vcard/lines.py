@@ -57,7 +57,9 @@ _SOFT_MORE = re.compile(
 )
 _BARE_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/=]++[ \t]*+(?:\r?\n|\Z))*(?:[ \t]*+\r?\n)?")
 _ENCODED = re.compile(
-    rb"[^:\r\n]{0,1024}?;(?:ENCODING=)?(?:(QUOTED-PRINTABLE)|BASE64|B)[;:]", re.IGNORECASE
+    rb'(?>[^":\r\n]|"[^"\r\n]{0,1024}"|"){0,1024}?;'
+    rb"(?:ENCODING=)?(?:(QUOTED-PRINTABLE)|BASE64|B)[;:]",
+    re.IGNORECASE,
 )
 _BEGIN = re.compile(rb"^(?:\xef\xbb\xbf)?BEGIN[ \t]*:[ \t]*VCARD[ \t\r]*$", re.I | re.M)
 _VERSION = re.compile(rb"^VERSION[^:\n]*:[ \t]*(2\.1|3\.0|4\.0)[ \t\r]*$", re.I | re.M)

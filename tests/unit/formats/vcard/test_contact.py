@@ -132,6 +132,14 @@ def test_new_card_reads_back(contact: Contact) -> None:
     assert vcard_from_contact(contact, data) == data
 
 
+def test_a_colon_in_quotes_does_not_hide_how_the_value_is_encoded() -> None:
+    address = "\xa0" * 7 + "\U00010000" * 3
+    contact = Contact(email1=EmailAddress(address=address, name=":"))
+    data = vcard_from_contact(contact, HEADS["2.1"] + END)
+    assert b"=\r\n" in data, "a soft line break"
+    assert contact_from_vcard(data) == contact
+
+
 @settings(deadline=None)
 @given(
     st.sampled_from(["2.1", "3.0", "4.0"]),
