@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from driving import drive
 
-from posthouse.formats.recurrence.expand import at_from_local, occurrences
+from posthouse.formats.recurrence.expand import occurrences
 from posthouse.formats.recurrence.rule_text import recurrence_from_rule, rule_from_recurrence
+from posthouse.formats.zones.civil import at_from_local
 from posthouse.model.errors import RemoteProtocolError, TooLarge
 
 if TYPE_CHECKING:

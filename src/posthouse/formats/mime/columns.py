@@ -24,10 +24,9 @@ _WANTED = re.compile(
     rb"[ \t]*+:(.*(?:\n[ \t].*)*+)",
     re.IGNORECASE,
 )
-_REPLY_MARK = re.compile(
-    r"(?:\s|(?:re|aw|fwd?|wg|sv|vs|antw|odp|tr|rv|enc)(?:\[\d{1,3}\])?\s?:|\[[^\[\]]{1,40}\])+",
-    re.IGNORECASE,
-)
+REPLY_MARK = r"(?:re|aw|fwd?|wg|sv|vs|antw|odp|tr|rv|enc)(?:\[\d{1,3}\])?\s?:"
+"""A pattern: what clients of many languages put before the subject of an answer."""
+_MARKS = re.compile(rf"(?:\s|{REPLY_MARK}|\[[^\[\]]{{1,40}}\])+", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _OUTLOOK_CLASSES = (
     (b"application/pkcs7-mime", "IPM.Note.SMIME"),
@@ -104,7 +103,7 @@ def _thread(found: dict[bytes, bytes], message_id: str, subject: str) -> int:
 
 def normalised_subject(subject: str) -> str:
     """The subject without reply and forward marks and list tags, in one case."""
-    match = _REPLY_MARK.match(subject)
+    match = _MARKS.match(subject)
     base = subject[match.end() :] if match else subject
     return _SPACES.sub(" ", base).strip().casefold()
 

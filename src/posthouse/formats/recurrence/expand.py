@@ -89,13 +89,6 @@ def occurrences(
     return found
 
 
-def at_from_local(local: datetime, zone: tzinfo) -> int:
-    """The instant of a local time, in ms; one that does not exist moves on, the first of two."""
-    since = local.replace(fold=0) - _EPOCH
-    offset = zone.utcoffset(local.replace(fold=0)) or timedelta()
-    return (since - offset) // _MS
-
-
 def _indices(pattern: Pattern, from_at_ms: int, to_at_ms: int, count: int) -> range:
     """Which days of the pattern may lie in the window, with some to spare at both ends."""
     first = pattern.index_from(_ordinal(from_at_ms) - _MARGIN_DAYS)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from posthouse.formats.recurrence.expand import at_from_local
 from posthouse.formats.recurrence.pattern import (
     COUNTED_DAYS,
     DAYS_OF_WEEK,
@@ -28,6 +27,7 @@ from posthouse.formats.recurrence.pattern import (
     check_recurrence,
     month_length,
 )
+from posthouse.formats.zones.civil import at_from_local
 from posthouse.model.errors import RemoteProtocolError, TooLarge
 from posthouse.model.recurrence import LAST, Frequency, Recurrence, Weekdays
 

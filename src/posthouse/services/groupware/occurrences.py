@@ -9,12 +9,11 @@ Notes:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfoNotFoundError
 
 from posthouse.formats.recurrence.expand import EXPANSION_LIMITS, ExpansionLimits, occurrences
-from posthouse.formats.zones.rules import zone_of
+from posthouse.formats.zones.civil import local_at, zone_or_utc
 from posthouse.model.appointment import Appointment, occurrence, regular_occurrence
 from posthouse.model.errors import TooLarge
 
@@ -63,7 +62,7 @@ def _regular(
         length = appointment.end_at - appointment.start_at
         begin = max(from_at - length, appointment.start_at)
         starts = occurrences(
-            recurrence, _local(appointment.start_at, zone), zone, begin, to_at, limits
+            recurrence, local_at(appointment.start_at, zone), zone, begin, to_at, limits
         )
     return [regular_occurrence(appointment, at) for at in starts if at not in overridden]
 
@@ -80,7 +79,7 @@ def last_end(appointment: Appointment) -> int:
         last = recurrence.until_at + length
     elif recurrence.count:
         zone = _zone(appointment)
-        local = _local(appointment.start_at, zone)
+        local = local_at(appointment.start_at, zone)
         try:
             starts = occurrences(recurrence, local, zone, appointment.start_at, FOREVER)
         except TooLarge:
@@ -102,13 +101,5 @@ def _touches(one: Appointment, from_at: int, to_at: int) -> bool:
 
 
 def _zone(appointment: Appointment) -> tzinfo:
-    if appointment.is_all_day or appointment.is_floating or not appointment.zone:
-        return UTC
-    try:
-        return zone_of(appointment.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
-
-
-def _local(at: int, zone: tzinfo) -> datetime:
-    return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone).replace(tzinfo=None)
+    is_civil = appointment.is_all_day or appointment.is_floating
+    return UTC if is_civil else zone_or_utc(appointment.zone)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.formats.recurrence.patterns import PATTERNS
 
-from posthouse.formats.recurrence.expand import ExpansionLimits, at_from_local, occurrences
+from posthouse.formats.recurrence.expand import ExpansionLimits, occurrences
 from posthouse.formats.recurrence.rule_text import rule_from_recurrence
+from posthouse.formats.zones.civil import at_from_local
 from posthouse.model.errors import TooLarge
 from posthouse.model.recurrence import LAST, Frequency, Recurrence, Weekdays
 

@@ -19,11 +19,9 @@ import binascii
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
-from zoneinfo import ZoneInfoNotFoundError
 
 from msgspec.structs import replace
 
-from posthouse.formats.recurrence.expand import at_from_local
 from posthouse.formats.recurrence.pattern import DAY_MS, UNTIL_AT_MAX
 from posthouse.formats.zones.binary import (
     TimeZoneStructure,
@@ -32,13 +30,13 @@ from posthouse.formats.zones.binary import (
     structure_from_rules,
     write,
 )
+from posthouse.formats.zones.civil import at_from_local_ms, local_at, local_ms, zone_or_utc
 from posthouse.formats.zones.names import windows_name, zone_from_name
 from posthouse.formats.zones.rules import (
     YEARS,
     ZoneRules,
     rules_in_year,
     zone_from_rules,
-    zone_of,
 )
 from posthouse.model.errors import RemoteProtocolError
 from posthouse.protocols.eas.wire.calendar_values import flag_of
@@ -110,7 +108,7 @@ def zone_text(value: Appointment) -> str:
 @lru_cache(maxsize=1024)
 def _zone_text(zone: str, year: int) -> str:
     structure = TimeZoneStructure()
-    if _zone(zone) is not UTC:
+    if zone_or_utc(zone) is not UTC:
         name = windows_name(zone) or zone
         structure = structure_from_rules(rules_in_year(zone, year), name, name)
     return base64.b64encode(write(structure)).decode()
@@ -161,7 +159,7 @@ def _zone_by_rules(rules: ZoneRules, years: tuple[int, ...], hints: tuple[str, .
 
 
 def _rules_year(at: int) -> int:
-    return min(max(_local(at, UTC).year, YEARS.start), YEARS.stop - 1)
+    return min(max(local_at(at, UTC).year, YEARS.start), YEARS.stop - 1)
 
 
 def shown_times(value: Appointment, zone: str, version: Version) -> tuple[int, int]:
@@ -174,8 +172,8 @@ def shown_times(value: Appointment, zone: str, version: Version) -> tuple[int, i
     """
     if not value.is_all_day or not zone or version >= Version.V16_0:
         return value.start_at, value.end_at
-    midnights = _zone(zone)
-    return _instant(value.start_at, midnights), _instant(value.end_at, midnights)
+    midnights = zone_or_utc(zone)
+    return at_from_local_ms(value.start_at, midnights), at_from_local_ms(value.end_at, midnights)
 
 
 def civil_date(at: int, zone: str, version: Version) -> int:
@@ -188,7 +186,7 @@ def civil_date(at: int, zone: str, version: Version) -> int:
     """
     if version >= Version.V16_0 and at % DAY_MS == 0:
         return at
-    return nearest_midnight(_local_ms(at, _zone(zone)))
+    return nearest_midnight(local_ms(at, zone_or_utc(zone)))
 
 
 def span_from_data(
@@ -267,11 +265,11 @@ def _known_times(known: Appointment, zone: str, *, is_all_day: bool) -> tuple[in
     if known.is_all_day == is_all_day:
         return known.start_at, known.end_at
     if is_all_day:
-        old = _zone(known.zone)
-        start, end = _local_ms(known.start_at, old), _local_ms(known.end_at, old)
+        old = zone_or_utc(known.zone)
+        start, end = local_ms(known.start_at, old), local_ms(known.end_at, old)
         return start // DAY_MS * DAY_MS, -(-end // DAY_MS) * DAY_MS
-    new = _zone(zone)
-    return _instant(known.start_at, new), _instant(known.end_at, new)
+    new = zone_or_utc(zone)
+    return at_from_local_ms(known.start_at, new), at_from_local_ms(known.end_at, new)
 
 
 def shown_recurrence(value: Appointment) -> Recurrence | None:
@@ -285,11 +283,11 @@ def shown_recurrence(value: Appointment) -> Recurrence | None:
     recurrence = value.recurrence
     if recurrence is None:
         return None
-    zone = _zone("" if value.is_all_day else value.zone)
+    zone = zone_or_utc("" if value.is_all_day else value.zone)
     if recurrence.count > CALENDAR.occurrences_max:
-        recurrence = with_last_day(recurrence, _local_ms(value.start_at, zone))
+        recurrence = with_last_day(recurrence, local_ms(value.start_at, zone))
         if recurrence.until_at:
-            recurrence = replace(recurrence, until_at=_instant(recurrence.until_at, zone))
+            recurrence = replace(recurrence, until_at=at_from_local_ms(recurrence.until_at, zone))
     elif recurrence.until_at:
         day, span = _day(recurrence.until_at, zone), span_of(value)
         last_at = _start_on(day, span)
@@ -316,7 +314,7 @@ def with_told_end(recurrence: Recurrence, span: Span, zone: str) -> Recurrence:
     sent = recurrence.until_at
     if not sent:
         return recurrence
-    day = _day(sent, _zone(zone if span.is_all_day else span.zone))
+    day = _day(sent, zone_or_utc(zone if span.is_all_day else span.zone))
     if sent % DAY_MS == 0 and _start_on(day, span) != sent:
         day = sent
     return _with_last_day_on(recurrence, day, span)
@@ -335,7 +333,7 @@ def with_moved_end(recurrence: Recurrence, known: Appointment, span: Span) -> Re
     """
     if not recurrence.until_at:
         return recurrence
-    zone = _zone("" if known.is_all_day else known.zone)
+    zone = zone_or_utc("" if known.is_all_day else known.zone)
     return _with_last_day_on(recurrence, _day(recurrence.until_at, zone), span)
 
 
@@ -348,43 +346,18 @@ def _with_last_day_on(recurrence: Recurrence, day: int, span: Span) -> Recurrenc
 
 def _start_on(day: int, span: Span) -> int:
     """When something of this span starts on a day."""
-    zone = _zone(span.zone)
-    return _instant(day + _local_ms(span.start_at, zone) % DAY_MS, zone)
+    zone = zone_or_utc(span.zone)
+    return at_from_local_ms(day + local_ms(span.start_at, zone) % DAY_MS, zone)
 
 
 def _day(at: int, zone: tzinfo) -> int:
     """The date there, in ms of its midnight as if that were UTC."""
-    return _local_ms(at, zone) // DAY_MS * DAY_MS
+    return local_ms(at, zone) // DAY_MS * DAY_MS
 
 
 def local_day(at: int, series: Appointment) -> LocalDay:
     """The day on which a moment lies, by the clock of a series."""
-    zone = _zone("" if series.is_all_day else series.zone)
+    zone = zone_or_utc("" if series.is_all_day else series.zone)
     day = _day(at, zone)
-    begin_at, end_at = _instant(day, zone), _instant(day + DAY_MS, zone)
-    return LocalDay(_EPOCH + day * _MS, begin_at, end_at, _local(series.start_at, zone), zone)
-
-
-def _zone(name: str) -> tzinfo:
-    if not name:
-        return UTC
-    try:
-        return zone_of(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
-
-
-def _local(at: int, zone: tzinfo) -> datetime:
-    """The time of day there, without zone."""
-    moment = (_EPOCH + at * _MS).replace(tzinfo=UTC)
-    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
-
-
-def _local_ms(at: int, zone: tzinfo) -> int:
-    """The same in ms, as if it were UTC."""
-    return (_local(at, zone) - _EPOCH) // _MS
-
-
-def _instant(local_ms: int, zone: tzinfo) -> int:
-    """The way back."""
-    return at_from_local(_EPOCH + local_ms * _MS, zone)
+    begin_at, end_at = at_from_local_ms(day, zone), at_from_local_ms(day + DAY_MS, zone)
+    return LocalDay(_EPOCH + day * _MS, begin_at, end_at, local_at(series.start_at, zone), zone)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from posthouse.formats.mime.body import AttachmentCard, attachments_of, is_smime
+from posthouse.formats.mime.columns import REPLY_MARK
 from posthouse.model.item import Flags
 from posthouse.model.message_bag import FollowUp, FollowUpStatus, LastVerb
 from posthouse.protocols.eas.wire.body import body_element, xml_text
@@ -50,9 +51,7 @@ _DAY_MS: Final = 86_400_000
 _ZONE_STEP_MS: Final = 900_000
 _METHOD_NORMAL: Final = "1"
 _METHOD_MESSAGE: Final = "5"
-_REPLY_MARKS: Final = re.compile(
-    r"(?:\s|(?:re|aw|fwd?|wg|sv|vs|antw|odp|tr|rv|enc)(?:\[\d{1,3}\])?\s?:)+", re.I
-)
+_REPLY_MARKS: Final = re.compile(rf"(?:\s|{REPLY_MARK})+", re.I)
 _REPORTS: Final = {
     "delivery-status": "REPORT.IPM.Note.NDR",
     "disposition-notification": "REPORT.IPM.Note.IPNRN",

@@ -9,18 +9,15 @@ Notes:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
-from zoneinfo import ZoneInfoNotFoundError
 
-from posthouse.formats.recurrence.expand import at_from_local
 from posthouse.formats.recurrence.pattern import DAY_MS
-from posthouse.formats.zones.rules import zone_of
+from posthouse.formats.zones.civil import at_from_local_ms, local_ms, zone_or_utc
 from posthouse.protocols.eas.wire.fields import nearest_midnight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import tzinfo
 
     from posthouse.model.task import Task
 
@@ -62,8 +59,8 @@ def shown_pair(at: int | None, task: Task, zone: str) -> Pair | None:
     if at is None:
         return None
     if task.is_dated or task.is_floating:
-        return Pair(instant(at, zone), at)
-    return Pair(at, local_ms(at, task.zone))
+        return Pair(at_from_local_ms(at, zone_or_utc(zone)), at)
+    return Pair(at, local_ms(at, zone_or_utc(task.zone)))
 
 
 def span_from_pairs(start: Pair | None, due: Pair | None, zones: Iterable[str]) -> Span:
@@ -78,25 +75,8 @@ def span_from_pairs(start: Pair | None, due: Pair | None, zones: Iterable[str]) 
     if any(pair.local is not None and pair.local % DAY_MS for pair in pairs):
         for zone in zones:
             if all(
-                pair.utc is not None and local_ms(pair.utc, zone) == pair.local for pair in pairs
+                pair.utc is not None and local_ms(pair.utc, zone_or_utc(zone)) == pair.local
+                for pair in pairs
             ):
                 return Span(start and start.utc, due and due.utc, is_dated=False, zone=zone)
     return Span(start and start.civil, due and due.civil, is_dated=True, zone="")
-
-
-def instant(local: int, zone: str) -> int:
-    """The instant of a local time."""
-    return at_from_local(_EPOCH + local * _MS, _zone(zone))
-
-
-def local_ms(at: int, zone: str) -> int:
-    """The local time of an instant."""
-    moment = (_EPOCH + at * _MS).replace(tzinfo=UTC)
-    return (moment.astimezone(_zone(zone)).replace(tzinfo=None) - _EPOCH) // _MS
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return zone_of(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC

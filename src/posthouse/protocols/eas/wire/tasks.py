@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from posthouse.formats.recurrence.pattern import DAY_MS, UNTIL_AT_MAX
 from posthouse.formats.vcard.values import clean
+from posthouse.formats.zones.civil import at_from_local_ms, local_ms, zone_or_utc
 from posthouse.model.appointment import Importance, Sensitivity
 from posthouse.model.errors import RemoteProtocolError
 from posthouse.model.task import Task, TaskStatus
@@ -35,8 +36,6 @@ from posthouse.protocols.eas.wire.recurrence import (
 )
 from posthouse.protocols.eas.wire.task_times import (
     Pair,
-    instant,
-    local_ms,
     shown_pair,
     span_from_pairs,
 )
@@ -230,7 +229,7 @@ def _civil_start(task: Task) -> int | None:
 
 
 def _local(at: int, task: Task) -> int:
-    return at if task.is_floating else local_ms(at, task.zone)
+    return at if task.is_floating else local_ms(at, zone_or_utc(task.zone))
 
 
 def _recurrence_element(task: Task) -> Element | None:
@@ -309,7 +308,9 @@ def _as_the_task(recurrence: Recurrence, task: Task) -> Recurrence:
     if not recurrence.until_at or task.is_dated or at is None:
         return recurrence
     last = recurrence.until_at + _local(at, task) % DAY_MS
-    return _ended(recurrence, last if task.is_floating else instant(last, task.zone))
+    return _ended(
+        recurrence, last if task.is_floating else at_from_local_ms(last, zone_or_utc(task.zone))
+    )
 
 
 def _ended(recurrence: Recurrence, until_at: int) -> Recurrence:
