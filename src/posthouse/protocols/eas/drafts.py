@@ -18,9 +18,7 @@ from posthouse.formats.mime.addresses import HeaderAddress
 from posthouse.formats.mime.body import attachments_of, body_parts, octets_of, part_of, text_of
 from posthouse.formats.mime.columns import columns_from_head
 from posthouse.formats.mime.compose import NewAttachment, NewMessage, compose
-from posthouse.formats.mime.dots import stuff
 from posthouse.model.batch import AddItem, Batch, ChangeContent, Commit, ExpungeItems
-from posthouse.model.blob import BlobForm
 from posthouse.model.errors import NotFound, TooLarge
 from posthouse.model.item import Flags, ItemKind, NewItem
 from posthouse.protocols.eas.item_views import Made
@@ -29,6 +27,7 @@ from posthouse.protocols.eas.owners import principal_of
 from posthouse.protocols.eas.wire.element import Element
 from posthouse.protocols.eas.wire.email_changes import draft_from_data
 from posthouse.protocols.eas.wire.options import BodyKind
+from posthouse.store.messages import stage_message
 
 if TYPE_CHECKING:
     from posthouse.formats.mime.card import Card
@@ -77,11 +76,9 @@ async def change_draft(
     draft = draft_from_data(data)
     if item.blob is None:
         raise NotFound(f"draft {item.item_id} has no content")
-    plain = item.prefix + call.services.store.blobs.read_plain(item.blob)
+    plain = call.services.store.blobs.read_plain(item.blob)
     (card,) = await call.services.cards.of((item,), collection.mailbox_id)
-    mime = _mime(
-        draft, _known(plain[len(item.prefix) :], card, item, draft, _author(call, collection))
-    )
+    mime = _mime(draft, _known(plain, card, item, draft, _author(call, collection)))
     if draft.is_sent or command.is_sent:
         gone = ExpungeItems(
             collection.folder_id, (item.item_id,), call.services.clock.now_ms(), is_final=True
@@ -177,7 +174,4 @@ def _host(call: Call) -> str:
 def _staged(call: Call, mime: bytes) -> StagedBlob:
     if len(mime) > call.services.limits.message_bytes:
         raise TooLarge(f"a draft of {len(mime)} octets")
-    wire, has_dot_lines, lacks_final_eol = stuff(mime)
-    staging = call.services.store.blobs.stage(BlobForm.WIRE)
-    staging.write(wire)
-    return staging.finish(len(mime), has_dot_lines=has_dot_lines, lacks_final_eol=lacks_final_eol)
+    return stage_message(call.services.store.blobs, mime)

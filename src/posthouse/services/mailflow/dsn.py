@@ -13,11 +13,11 @@ from posthouse.formats.mime.dots import unstuff
 from posthouse.formats.mime.headers import header_block
 from posthouse.formats.mime.report import DeliveryReport, render_report
 from posthouse.model.address import Address
-from posthouse.model.blob import BlobForm
 from posthouse.model.errors import NotFound
 from posthouse.model.item import ItemKind, NewItem
 from posthouse.model.queue import NewQueued, Notify, QueuedRecipient
 from posthouse.services.mailflow.placement import local_prefix
+from posthouse.store.messages import stage_stuffed
 
 if TYPE_CHECKING:
     from posthouse.formats.mime.report import RecipientFate
@@ -122,7 +122,7 @@ class Reports:
     def _render(self, notice: Notice, now_ms: int) -> StagedBlob:
         policy = self._policy
         columns = columns_from_head(notice.returned)
-        wire, has_dot_lines, lacks_final_eol = render_report(
+        report = render_report(
             DeliveryReport(
                 reporting_host=policy.hostname,
                 author=policy.postmaster or f"postmaster@{policy.hostname}",
@@ -138,9 +138,7 @@ class Reports:
                 subject=columns.subject,
             )
         )
-        return self._store.blobs.stage_bytes(
-            wire, BlobForm.WIRE, has_dot_lines=has_dot_lines, lacks_final_eol=lacks_final_eol
-        )
+        return stage_stuffed(self._store.blobs, report)
 
 
 def as_xtext(text: str) -> str:

@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from posthouse.formats.mime.addresses import HeaderAddress
-from posthouse.formats.mime.dots import stuff
 from posthouse.formats.mime.trace import delivered_to
 from posthouse.model.address import Address
-from posthouse.model.blob import BlobForm
 from posthouse.model.queue import NewQueued, Notify, QueuedRecipient
 from posthouse.services.mailflow.loops import passed
 from posthouse.services.mailflow.placement import forwarding_sender
@@ -29,6 +27,7 @@ from posthouse.services.rules.answered import mark_of, read_answered
 from posthouse.services.rules.automatic import is_automatic, why_not
 from posthouse.services.rules.letters import Stamp, automatic_reply, forwarded
 from posthouse.services.rules.mine import is_address_of
+from posthouse.store.messages import stage_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -169,12 +168,7 @@ class HandingOn:
         *,
         prefix: bytes = b"",
     ) -> None:
-        wire, has_dot_lines, lacks_final_eol = stuff(content)
-        staging = self._store.blobs.stage(BlobForm.WIRE)
-        staging.write(wire)
-        staged = staging.finish(
-            len(content), has_dot_lines=has_dot_lines, lacks_final_eol=lacks_final_eol
-        )
+        staged = stage_message(self._store.blobs, content)
         notify = Notify.UNSAID if sender else Notify.NEVER
         mail.blobs.append(staged)
         mail.queued.append(

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from posthouse.model.appointment import AttendeeRole, Response
-from posthouse.model.blob import BlobForm
 from posthouse.model.queue import NewQueued, QueuedRecipient
 from posthouse.services.meetings.meeting_mail import MeetingMail, Person, render_mail
 from posthouse.services.meetings.outgoing import addresses_of
 from posthouse.services.meetings.wording import words_of
+from posthouse.store.messages import stage_stuffed
 
 if TYPE_CHECKING:
-    from posthouse.formats.mime.dots import Stuffed
     from posthouse.model.appointment import Appointment, Attendee
     from posthouse.model.blob import StagedBlob
     from posthouse.ports.clock import Chance, Clock
@@ -97,7 +96,7 @@ class Post:
             answers=note.answers,
             is_automatic=is_automatic,
         )
-        return self._stage(render_mail(mail)), addresses_of(note.to)
+        return stage_stuffed(self._store.blobs, render_mail(mail)), addresses_of(note.to)
 
     def queued(self, note: Note, author: Person) -> tuple[NewQueued, StagedBlob] | None:
         """The mail of an assistant for the queue; None: nobody to write to."""
@@ -113,14 +112,6 @@ class Post:
             needs_smtputf8=not all(one.isascii() for one in (author.address, *addresses)),
         )
         return queued, staged
-
-    def _stage(self, mail: Stuffed) -> StagedBlob:
-        return self._store.blobs.stage_bytes(
-            mail.wire,
-            BlobForm.WIRE,
-            has_dot_lines=mail.has_dot_lines,
-            lacks_final_eol=mail.lacks_final_eol,
-        )
 
 
 def _people(some: tuple[Attendee, ...]) -> tuple[Person, ...]:

@@ -14,10 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from posthouse.formats.mime.addresses import HeaderAddress, parse_addresses
-from posthouse.formats.mime.dots import stuff
 from posthouse.formats.mime.headers import first, header_block
 from posthouse.model.address import Address
-from posthouse.model.blob import BlobForm
 from posthouse.model.folder import FolderClass, FolderRole
 from posthouse.model.ids import Uid
 from posthouse.model.item import Flags
@@ -30,6 +28,7 @@ from posthouse.services.rules.answered import mark_of, read_answered
 from posthouse.services.rules.automatic import OUT_OF_OFFICE, why_not
 from posthouse.services.rules.letters import Stamp, automatic_reply
 from posthouse.services.rules.mine import is_address_of
+from posthouse.store.messages import stage_message
 
 if TYPE_CHECKING:
     from posthouse.model.folder import Folder
@@ -171,10 +170,7 @@ class OutOfOfficeAssistant:
         head = beginning[: header_block(beginning)]
         to = HeaderAddress(_name_of(head, sender), sender)
         content = automatic_reply(head, stamp, to, text, is_html=is_html)
-        wire, has_dot_lines, lacks_final_eol = stuff(content)
-        staged = self._store.blobs.stage_bytes(
-            wire, BlobForm.WIRE, has_dot_lines=has_dot_lines, lacks_final_eol=lacks_final_eol
-        )
+        staged = stage_message(self._store.blobs, content)
         queued = NewQueued(
             sender="",
             recipients=(QueuedRecipient(sender, Notify.NEVER, next_at=now_ms),),

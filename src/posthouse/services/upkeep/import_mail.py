@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from posthouse.formats.mime.columns import columns_from_head
-from posthouse.formats.mime.dots import crlf_from_lf, stuff
+from posthouse.formats.mime.dots import crlf_from_lf
 from posthouse.model.batch import AddItem, Batch, Commit
 from posthouse.model.blob import BlobForm
 from posthouse.model.errors import NotFound
@@ -23,6 +23,7 @@ from posthouse.model.ids import ItemId, Uid
 from posthouse.model.item import ItemColumns, ItemKind, NewItem
 from posthouse.services.upkeep.finds import Unreadable
 from posthouse.services.upkeep.folder_tree import FolderTree
+from posthouse.store.messages import stage_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -137,13 +138,7 @@ class Importer:
         staged: StagedBlob | None = None
         if found.kind is ItemKind.MESSAGE:
             columns = found.columns or columns_from_head(body[:_HEAD_BYTES_MAX])
-            wire, has_dot_lines, lacks_final_eol = stuff(body)
-            staged = self._store.blobs.stage_bytes(
-                wire,
-                BlobForm.WIRE,
-                has_dot_lines=has_dot_lines,
-                lacks_final_eol=lacks_final_eol,
-            )
+            staged = stage_message(self._store.blobs, body)
         else:
             columns = found.columns or ItemColumns()
             if body:
