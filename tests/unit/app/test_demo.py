@@ -61,6 +61,7 @@ def test_demo_shows_the_promises_twice_and_stops(house):
         assert "Laptop still sees all 3: nothing vanished" in text
         assert "Sent Items (1)" in text
         assert f"POP3S {house.ports['pop3s']}" in text
+        assert f"Exchange (ActiveSync), https {house.ports['https']}" in text
         assert str(house.data / "tls" / "ca.pem") in text
         assert "\x1b" not in text
         assert len(text.splitlines()) <= 30

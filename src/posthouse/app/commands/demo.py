@@ -154,6 +154,7 @@ def _tell_connecting(config: Config, kept: Kept) -> None:
         f"  receive    POP3S {pop3s}, or POP3 with STARTTLS {ports['pop3']}",
         f"  send       SMTPS {ports['submissions']}, or STARTTLS {ports['submission']}"
         f" (from outside: SMTP {ports['smtp']})",
+        f"  phone      Exchange (ActiveSync), https {ports['https']}",
         "",
         f"  {'login':<22}{'device':<10}password",
         f"  {ALICE:<22}{'':<10}{passwords[ALICE]}",
