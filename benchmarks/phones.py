@@ -23,9 +23,11 @@ from house import House
 from run import DOMAIN, KIT, WORK, Peers, corpus, kit, machine
 
 sys.path.insert(0, str(KIT))
-from wbxml import PG, encode
+from wbxml import PG, decode, encode, text
 
 USERS = 50
+CHANGES = "2"
+"""Ping's status when something has changed."""
 PATH = "/SOGo/Microsoft-Server-ActiveSync"
 DOVECOT = 31_500
 SOGO = 31_600
@@ -33,10 +35,10 @@ SOGO = 31_600
 
 def wake_ms(house: House, user: str, waiting: int) -> list[float]:
     """How long after SMTP's 250 each of the waiting requests of one person is answered."""
-    answered: list[float] = []
+    answered: list[tuple[bytes, float]] = []
     devices = [_hung(house, user, f"wake{number}") for number in range(waiting)]
     readers = [
-        threading.Thread(target=lambda s=sock: answered.append((s.recv(64), time.monotonic())[1]))
+        threading.Thread(target=lambda s=sock: answered.append((s.recv(4096), time.monotonic())))
         for sock in devices
     ]
     for reader in readers:
@@ -49,7 +51,11 @@ def wake_ms(house: House, user: str, waiting: int) -> list[float]:
         reader.join(30)
     for sock in devices:
         sock.close()
-    return [(at - told_at) * 1e3 for at in answered]
+    for said, _ in answered:
+        status = text(decode(said.partition(b"\r\n\r\n")[2]), PG["Status"], "")
+        if status != CHANGES:
+            raise SystemExit(f"woken with status {status!r}")
+    return [(at - told_at) * 1e3 for _, at in answered]
 
 
 def _hung(house: House, user: str, device: str) -> socket.socket:
